@@ -1,0 +1,62 @@
+# heatpool. `make demo` and `make test` install what is missing and need nothing else.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SHELLFLAGS := -euo pipefail -c
+STATE ?= .state
+VENV := .venv
+STAMP := $(VENV)/.synced
+RUN := $(VENV)/bin/
+MEMBERS := contract chassis ingest writer trainer modelhub client fleet deploy
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP) victoria  ## install Python packages (uv.lock) and VictoriaMetrics
+
+$(STAMP): uv.lock pyproject.toml $(wildcard */pyproject.toml services/*/pyproject.toml)
+	@deploy/install/uv.sh
+	@deploy/install/uv.sh run-uv sync --frozen --quiet
+	@touch $@
+
+victoria:
+	@deploy/install/victoria.sh
+
+test: setup lint types isolation  ## the whole suite
+	$(RUN)pytest
+
+quick: $(STAMP)  ## tests that start no whole pool
+	$(RUN)pytest -m "not pipeline and not slow"
+
+lint: $(STAMP)  ## ruff, import walls, docstrings of tests
+	$(RUN)ruff check .
+	$(RUN)ruff format --check .
+	$(RUN)lint-imports
+	$(RUN)interrogate -q tests
+
+fmt: $(STAMP)  ## format
+	$(RUN)ruff check --fix .
+	$(RUN)ruff format .
+
+types: $(STAMP)  ## mypy, strict
+	$(RUN)mypy
+
+isolation: $(STAMP)  ## every member imports with its own dependencies alone
+	@deploy/install/isolation.sh $(MEMBERS)
+
+schema: $(STAMP)  ## write JSON Schema and the table of refusals from the contract
+	$(RUN)python contract/schema/generate.py
+
+demo: setup  ## the main job end to end, with a report
+	$(RUN)heatpool-demo --state .state-demo
+
+up: setup  ## run all servers and services until Ctrl-C (STATE=folder)
+	$(RUN)heatpoolctl up --state $(STATE)
+
+down: $(STAMP)  ## stop what `make up` started
+	$(RUN)heatpoolctl down --state $(STATE)
+
+clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
+	$(RUN)heatpoolctl clean --state $(STATE) --yes
+	$(RUN)heatpoolctl clean --state .state-demo --yes
+
+.PHONY: help setup victoria test quick lint fmt types isolation schema demo up down clean

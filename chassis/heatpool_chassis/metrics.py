@@ -1,0 +1,217 @@
+"""Every metric of every service, declared once; its label values are enums or a handful of words.
+
+In: a registry of one process. Out: typed handles. Guarantee: a metric that is not declared here
+does not exist; no label carries an installation, an address or anything a client chose freely.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_BYTES: Final = (1e3, 1e4, 1e5, 5e5, 1e6, 5e6, 1e7, 1.7e7)
+
+
+class ProcessMetrics:
+    """What every process has."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.ready = Gauge(
+            "heatpool_ready", "1 if the dependency is usable", ["check"], registry=registry
+        )
+        self.loop_beat = Gauge(
+            "heatpool_loop_beat_timestamp_seconds",
+            "When the main loop last came round",
+            registry=registry,
+        )
+        self.bus_reconnects = Counter(
+            "heatpool_bus_reconnects", "Connections to NATS lost and found again", registry=registry
+        )
+
+
+class IngestMetrics:
+    """The edge."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "heatpool_ingest_requests",
+            "Requests by route and outcome (`ok`, `duplicate` or the refusal's code)",
+            ["route", "code"],
+            registry=registry,
+        )
+        self.records = Counter(
+            "heatpool_ingest_records",
+            "Records by outcome (`accepted`, `duplicate` or the refusal's code)",
+            ["outcome"],
+            registry=registry,
+        )
+        self.samples = Counter(
+            "heatpool_ingest_samples",
+            "Values by outcome (`accepted`, `duplicate` or the refusal's code)",
+            ["outcome"],
+            registry=registry,
+        )
+        self.stage_seconds = Histogram(
+            "heatpool_ingest_stage_seconds",
+            "Time of a submission's stages",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.body_bytes = Histogram(
+            "heatpool_ingest_body_bytes",
+            "Decompressed size of submissions",
+            buckets=_BYTES,
+            registry=registry,
+        )
+        self.in_flight_bytes = Gauge(
+            "heatpool_ingest_in_flight_bytes", "Bodies being processed", registry=registry
+        )
+
+
+class WriterMetrics:
+    """The writer. Conservation: received = stored + dead + in flight, in samples."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.messages = Counter(
+            "heatpool_writer_messages",
+            "Messages by fate",
+            ["fate"],  # received, redelivered, acknowledged, dead
+            registry=registry,
+        )
+        self.samples = Counter(
+            "heatpool_writer_samples",
+            "Samples by fate",
+            ["fate"],  # received, redelivered, written, durable
+            registry=registry,
+        )
+        self.dead = Counter(
+            "heatpool_writer_dead_letters",
+            "Messages moved to DEADLETTER",
+            ["reason"],
+            registry=registry,
+        )
+        self.loop_seconds = Counter(
+            "heatpool_writer_loop_seconds",
+            "Where the loop's time goes",
+            ["stage"],  # poll, fold, post, settle
+            registry=registry,
+        )
+        self.batch_samples = Histogram(
+            "heatpool_writer_batch_samples",
+            "Samples a batch",
+            buckets=(1e2, 1e3, 1e4, 5e4, 1e5, 2.5e5, 5e5, 1e6),
+            registry=registry,
+        )
+        self.post_seconds = Histogram(
+            "heatpool_writer_post_seconds", "Time of an import", buckets=_SECONDS, registry=registry
+        )
+        self.oldest_unwritten_seconds = Gauge(
+            "heatpool_writer_oldest_unwritten_seconds",
+            "Age of the oldest message that is not in the store",
+            registry=registry,
+        )
+        self.unacknowledged = Gauge(
+            "heatpool_writer_unacknowledged_messages",
+            "Written, but not yet known to be durable",
+            registry=registry,
+        )
+        self.rewinds = Counter(
+            "heatpool_writer_rewinds",
+            "Times that written messages were taken back, because the store restarted",
+            registry=registry,
+        )
+        self.registry_updates = Counter(
+            "heatpool_writer_registry_updates",
+            "Entries of INSTALLATIONS written, by outcome",
+            ["outcome"],  # written, conflict, malformed
+            registry=registry,
+        )
+        self.store_difference = Gauge(
+            "heatpool_writer_store_difference_rows",
+            "Rows that the store says it dropped since this process started",
+            ["reason"],  # invalid, ignored
+            registry=registry,
+        )
+
+
+class TrainerMetrics:
+    """The trainer."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.messages = Counter(
+            "heatpool_trainer_messages", "Messages seen, by fate", ["fate"], registry=registry
+        )
+        self.gap_messages = Counter(
+            "heatpool_trainer_gap_messages",
+            "Messages purged before the trainer saw them (their data are in the store)",
+            registry=registry,
+        )
+        self.trainings = Counter(
+            "heatpool_trainer_trainings", "Trainings by outcome", ["outcome"], registry=registry
+        )
+        self.training_seconds = Histogram(
+            "heatpool_trainer_training_seconds",
+            "Time of a training",
+            buckets=(1, 5, 10, 30, 60, 120, 300, 900, 3600),
+            registry=registry,
+        )
+        self.release_timestamp = Gauge(
+            "heatpool_trainer_release_timestamp_seconds",
+            "When the current release of a model was made",
+            ["model"],
+            registry=registry,
+        )
+
+
+class ModelhubMetrics:
+    """The hub."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "heatpool_modelhub_requests",
+            "Requests by route and outcome (`ok`, `not_modified` or the refusal's code)",
+            ["route", "code"],
+            registry=registry,
+        )
+        self.request_seconds = Histogram(
+            "heatpool_modelhub_request_seconds",
+            "Time of a request",
+            ["route"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.installations = Gauge(
+            "heatpool_modelhub_installations", "Entries of the registry", registry=registry
+        )
+        self.releases = Gauge(
+            "heatpool_modelhub_releases", "Models with a release", registry=registry
+        )
+        self.malformed = Counter(
+            "heatpool_modelhub_malformed_entries",
+            "Entries of a bucket that could not be read",
+            ["bucket"],
+            registry=registry,
+        )
+        self.cache_bytes = Gauge(
+            "heatpool_modelhub_cache_bytes", "Releases held in memory", registry=registry
+        )
+        self.releases_pending = Gauge(
+            "heatpool_modelhub_releases_pending",
+            "Releases named in the bucket whose file is not there or not right",
+            registry=registry,
+        )
+        self.overflow = Counter(
+            "heatpool_modelhub_overflow_entries",
+            "Entries of a bucket that were not held, because memory for them is bounded",
+            ["bucket"],
+            registry=registry,
+        )
+        self.resyncs = Counter(
+            "heatpool_modelhub_resyncs",
+            "Times that the view of a bucket was read anew",
+            ["bucket"],
+            registry=registry,
+        )

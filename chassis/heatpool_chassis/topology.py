@@ -1,0 +1,165 @@
+"""Streams, consumers and buckets of the pool, as configuration values.
+
+In: the sizes that an operator chooses. Out: what must exist in JetStream. Guarantee: one place
+says it; `heatpoolctl provision` makes it so, services only verify it. `io.nats.monitor.*` metadata
+give `nats server check` its thresholds without flags.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    KeyValueConfig,
+    ObjectStoreConfig,
+    RetentionPolicy,
+    StorageType,
+    StoreCompression,
+    StreamConfig,
+)
+
+from heatpool_contract import subjects
+
+TELEMETRY_AGE_S_MAX: Final = 72 * 3600.0  # the privacy notice's promise; also the replay horizon
+DUPLICATE_WINDOW_S: Final = 3600.0  # how long a client may retry; ids are held in RAM
+DEADLETTER_AGE_S_MAX: Final = 30 * 86400.0
+WRITER_ACK_WAIT_S: Final = 60.0
+WRITER_ACK_PENDING_MAX: Final = 1024
+"""Messages written but not yet known to be durable (15 s of them) and those in hand: at 480 KiB a
+message half a GiB in the server at most, in the writer only what is in hand."""
+TRAINER_ACK_PENDING_MAX: Final = 2000
+ADVISORY_SUBJECTS: Final = (
+    "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.TELEMETRY.>",
+    "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.TELEMETRY.>",
+)
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator sizes."""
+
+    telemetry_bytes_max: int = 8 * 1024**3
+    """A day of 10,000 homes at 60 fields a minute is about 6 GiB after s2."""
+    deadletter_bytes_max: int = 1024**3
+    models_bytes_max: int = 4 * 1024**3
+    replicas: int = 1
+
+
+class Topology(msgspec.Struct, frozen=True):
+    """Everything that must exist."""
+
+    streams: list[StreamConfig]
+    consumers: list[tuple[str, ConsumerConfig]]
+    """(stream, durable consumer)"""
+    buckets: list[KeyValueConfig]
+    objects: list[ObjectStoreConfig]
+
+
+def topology(sizes: Sizes) -> Topology:
+    """The pool's JetStream for these sizes."""
+    return Topology(
+        streams=[_telemetry(sizes), _deadletter(sizes)],
+        consumers=[
+            (subjects.STREAM_TELEMETRY, _writer()),
+            (subjects.STREAM_TELEMETRY, _trainer()),
+        ],
+        buckets=[
+            KeyValueConfig(bucket=name, history=1, replicas=sizes.replicas, description=text)
+            for name, text in (
+                (subjects.KV_INSTALLATIONS, "what the pool knows of each installation"),
+                (subjects.KV_RELEASES, "current release of each heat-pump model"),
+                (subjects.KV_PROGRESS, "last training of each heat-pump model"),
+            )
+        ],
+        objects=[
+            ObjectStoreConfig(
+                bucket=subjects.OBJECTS_MODELS,
+                description="releases, immutable, <slug>/<model_hash>",
+                max_bytes=sizes.models_bytes_max,
+                replicas=sizes.replicas,
+            )
+        ],
+    )
+
+
+def _telemetry(sizes: Sizes) -> StreamConfig:
+    return StreamConfig(
+        name=subjects.STREAM_TELEMETRY,
+        description="accepted telemetry, one chunk of a request a message",
+        subjects=[subjects.SUBJECTS_TELEMETRY],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        compression=StoreCompression.S2,
+        discard=DiscardPolicy.NEW,
+        max_bytes=sizes.telemetry_bytes_max,
+        max_age=TELEMETRY_AGE_S_MAX,
+        duplicate_window=DUPLICATE_WINDOW_S,
+        allow_atomic=True,
+        allow_direct=True,
+        num_replicas=sizes.replicas,
+        metadata={
+            "io.nats.monitor.enabled": "true",
+            "io.nats.monitor.lag-critical": "1000",
+            "io.nats.monitor.peer-expect": str(sizes.replicas),
+        },
+    )
+
+
+def _deadletter(sizes: Sizes) -> StreamConfig:
+    return StreamConfig(
+        name=subjects.STREAM_DEADLETTER,
+        description="messages that could not be processed, with their reason; and advisories",
+        subjects=[subjects.SUBJECTS_DEADLETTER, *ADVISORY_SUBJECTS],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        compression=StoreCompression.S2,
+        discard=DiscardPolicy.OLD,
+        max_bytes=sizes.deadletter_bytes_max,
+        max_age=DEADLETTER_AGE_S_MAX,
+        duplicate_window=DUPLICATE_WINDOW_S,
+        num_replicas=sizes.replicas,
+        metadata={
+            "io.nats.monitor.enabled": "true",
+            "io.nats.monitor.msgs-warn": "1",
+            "io.nats.monitor.msgs-critical": "100",
+        },
+    )
+
+
+def _writer() -> ConsumerConfig:
+    return ConsumerConfig(
+        durable_name=subjects.DURABLE_WRITER,
+        description="batches telemetry into VictoriaMetrics",
+        deliver_policy=DeliverPolicy.ALL,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=WRITER_ACK_WAIT_S,
+        max_ack_pending=WRITER_ACK_PENDING_MAX,
+        max_deliver=-1,  # JetStream would drop silently; poison is moved by the writer itself
+        metadata={
+            "io.nats.monitor.enabled": "true",
+            "io.nats.monitor.unprocessed-critical": "20000",
+            "io.nats.monitor.outstanding-ack-critical": str(WRITER_ACK_PENDING_MAX),
+            "io.nats.monitor.last-ack-critical": "5m",
+        },
+    )
+
+
+def _trainer() -> ConsumerConfig:
+    return ConsumerConfig(
+        durable_name=subjects.DURABLE_TRAINER,
+        description="learns which models have new data",
+        deliver_policy=DeliverPolicy.ALL,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=WRITER_ACK_WAIT_S,
+        max_ack_pending=TRAINER_ACK_PENDING_MAX,
+        max_deliver=-1,
+        headers_only=True,  # the subject names model and home; the data come from the store
+        metadata={
+            "io.nats.monitor.enabled": "true",
+            "io.nats.monitor.unprocessed-critical": "200000",
+        },
+    )

@@ -1,0 +1,206 @@
+"""Every HTTP answer of the pool, as the Struct that is encoded.
+
+The shapes are fixed by the deployed loggers (docs/api); members are only ever added.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from heatpool_contract.refusals import TEXTS, Refusal
+
+PROBLEM_TYPE: Final = "https://heatpool.org/problems/"
+MEDIA_PROBLEM: Final = "application/problem+json"
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """How often something was rejected, and where first."""
+
+    reason: Refusal
+    count: int
+    first_index: int
+    """Position in `data` of the first record concerned."""
+
+
+class SubmitAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """200 to `POST /api/v1/submit`. The deployed logger takes nothing but 200 for success."""
+
+    status: Literal["success"] = "success"
+    processed: int
+    """Records stored."""
+    rejected: int
+    """Records not stored."""
+    rejections: list[Tally]
+    """Rejected records by reason; the counts add up to `rejected`."""
+    values_dropped: list[Tally]
+    """Single values left out of records that were stored, by reason."""
+    samples: int
+    """Values stored."""
+    duplicate: bool
+    """The pool had this request already; nothing was stored twice."""
+    receipt: str | None
+    """Names the stored data; None if no record was stored."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A refusal as problem document (RFC 9457) with the code and the German text beside."""
+
+    type: str
+    title: str
+    status: int
+    code: Refusal
+    detail: str
+    detail_de: str
+    limit: int | None = None
+    """The limit that was passed, in the unit of its text."""
+    retry_after_s: int | None = None
+
+
+def problem(
+    refusal: Refusal,
+    *,
+    detail: str | None = None,
+    detail_de: str | None = None,
+    limit: int | None = None,
+    retry_after_s: int | None = None,
+) -> Problem:
+    """The document for `refusal`; `detail` and `detail_de` replace its texts where more is known."""
+    text = TEXTS[refusal]
+    return Problem(
+        type=PROBLEM_TYPE + refusal,
+        title=refusal.replace("_", " "),
+        status=text.status,
+        code=refusal,
+        detail=detail or text.en,
+        detail_de=detail_de or text.de,
+        limit=limit,
+        retry_after_s=retry_after_s,
+    )
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """200 or 503 to `/health` and `/health/ready`."""
+
+    status: Literal["healthy", "unhealthy"]
+    service: str
+    checks: dict[str, bool] = {}
+    """Dependency -> reachable."""
+
+
+class Contribution(msgspec.Struct, frozen=True):
+    """What an installation has given in the last 30 days."""
+
+    days: int
+    days_required: int
+    last: float | None
+    """Newest record, seconds since 1970."""
+    samples: int
+
+
+class DataPool(msgspec.Struct, frozen=True):
+    """How far the pool is for one model of heat pump."""
+
+    total_installations: int
+    total_data_points: int
+    installations_required: int
+    data_points_required: int
+    data_sufficient: bool
+
+
+class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """200 to `GET /api/v1/model/check`, also for who is not eligible."""
+
+    eligible: bool
+    reason: str
+    """`ok` or the refusal's code."""
+    reason_text: str
+    reason_de: str
+    model_available: bool
+    model_hash: str | None = None
+    update_available: bool = False
+    model_version: str | None = None
+    epoch: int | None = None
+    seq: int | None = None
+    size: int | None = None
+    """Bytes of the release."""
+    key_grant: str | None = None
+    """Base64 of the content key, sealed to this installation or to the fleet key."""
+    grant_kind: Literal["installation", "fleet"] | None = None
+    fresh: str | None = None
+    """Base64 of the freshness statement."""
+    contribution: Contribution
+    data_pool: DataPool
+
+
+class PoolStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """200 to `GET /api/v1/pool/status`."""
+
+    total_installations: int
+    total_data_points: int
+    models_available: list[str]
+    data_sufficient: bool
+    message: str
+    message_de: str
+    timestamp: float
+
+
+class KeysAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """200 or 201 to `PUT /api/v1/installations/{id}/keys`."""
+
+    status: Literal["bound", "unchanged"]
+
+
+class ReleaseSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One model's release, for operators."""
+
+    model: str
+    name: str
+    version: str
+    epoch: int
+    seq: int
+    model_hash: str
+    size: int
+    """Bytes of the release."""
+    state: Literal["learning", "released"]
+    created_ms: int
+    expires_ms: int
+    installations: int
+    samples: int
+    previous_hash: str | None
+    """Of the predecessor, which is servable for a week."""
+
+
+class ModelsAnswer(msgspec.Struct, frozen=True):
+    """200 to `GET /api/v1/models`."""
+
+    models: list[ReleaseSummary]
+
+
+class ModelPool(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is of one heat-pump model, for operators."""
+
+    model: str
+    installations: int
+    samples: int
+    data_sufficient: bool
+    version: str | None
+    """Of the release; None if there is none."""
+
+
+class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """200 to `GET /api/v1/status`."""
+
+    registered: int
+    """Entries of the registry, also of homes that never sent."""
+    installations: int
+    """With at least one value."""
+    samples: int
+    models: list[ModelPool]
+    releases_pending: int
+    """Named in the bucket, but the file is not there or not right."""
+    cache_bytes: int
+    checks: dict[str, bool]
+    """Dependency -> usable."""
+    timestamp: float

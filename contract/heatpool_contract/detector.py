@@ -1,0 +1,290 @@
+"""The payload of a release: the whole scoring chain of one heat-pump model as data.
+
+In: a `Detector` (trainer) or the bytes of an opened container (client). Out: msgpack bytes, or a
+`Detector` of which every limit, length and sum was checked (`detector_checks`). Guaranteed: nothing
+in it is code, equal values give equal bytes, and whoever follows `scoring` computes the same score
+to the last bit.
+
+The chain of one reading, in the order of the types below: field (rename, scale, range), derived
+field, mode, steady state, reference regression, residual, mean over the last steady readings, the
+home's own offset, then per channel: impute, whiten, scale, squash, half-space trees, smoothing,
+threshold, rarity.
+
+Large arrays are little-endian `bytes` in heap order (children of node i are 2i+1 and 2i+2), tree
+after tree; small vectors and matrices (row by row) are plain tuples.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from heatpool_contract import detector_checks
+from heatpool_contract.detector_checks import Malformation, MalformedDetector
+
+DURATION_MS_MAX: Final = 366 * 86_400_000
+READINGS_MAX: Final = 1_440  # of a running mean: the client keeps them in memory
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Label = Annotated[str, Meta(max_length=120)]
+Duration = Annotated[int, Meta(ge=0, le=DURATION_MS_MAX)]
+Period = Annotated[int, Meta(ge=1, le=DURATION_MS_MAX)]
+Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]  # twice a mass still fits into u4
+Readings = Annotated[int, Meta(ge=1, le=READINGS_MAX)]
+Vector = Annotated[tuple[float, ...], Meta(max_length=64)]
+
+
+class _Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Plain data: unknown keys are refused, because a signed payload has no loose ends."""
+
+
+class Source(_Data, frozen=True, kw_only=True):
+    """Under which name a logger sends a field: value = scale * sent + shift."""
+
+    name: Name
+    scale: float = 1.0
+    shift: float = 0.0
+
+
+class Condition(_Data, frozen=True, kw_only=True):
+    """`low <= field <= high`; None is open; a missing field fulfils nothing."""
+
+    field: Name
+    low: float | None = None
+    high: float | None = None
+
+
+Conditions = Annotated[tuple[Condition, ...], Meta(max_length=16)]
+
+
+class Field(_Data, frozen=True, kw_only=True):
+    """A quantity read from the logger."""
+
+    name: Name
+    unit: Label
+    low: float
+    """A value below counts as missing: the sensor cannot mean it."""
+    high: float
+    sources: Annotated[tuple[Source, ...], Meta(min_length=1, max_length=16)]
+    """The first that the reading carries is taken."""
+    label_en: Label
+    label_de: Label
+    valid_when: Conditions = ()
+    """Otherwise missing, such as a COP without power."""
+
+
+class Derived(_Data, frozen=True, kw_only=True):
+    """A quantity computed from two earlier ones; missing when one of them is."""
+
+    name: Name
+    operation: Literal["difference", "ratio", "product"]
+    left: Name
+    right: Name
+    right_min: float = 0.0
+    """A ratio is missing where `right` is not above this."""
+    unit: Label
+    label_en: Label
+    label_de: Label
+
+
+class RateLimit(_Data, frozen=True, kw_only=True):
+    """|change since the previous reading|, brought to one minute, at most this."""
+
+    field: Name
+    per_minute_max: float
+
+
+class SteadyRule(_Data, frozen=True, kw_only=True):
+    """Which readings of a mode are steady: long enough in it, running, nothing in motion."""
+
+    settle_ms: Duration = 0
+    """Since mode and `running` began to hold without a break."""
+    running: Conditions = ()
+    rates: Annotated[tuple[RateLimit, ...], Meta(max_length=16)] = ()
+
+
+class Conditioner(_Data, frozen=True, kw_only=True):
+    """A quantity set by weather and control, on which the reference is conditioned.
+
+    The regression sees u = (2 x - low - high) / (high - low). Outside of [low, high] the reference
+    has seen nothing and the reading is not scored.
+    """
+
+    field: Name
+    low: float
+    high: float
+
+
+class Target(_Data, frozen=True, kw_only=True):
+    """A quantity that the reference predicts; its residual is a feature of the channels."""
+
+    field: Name
+    residual: Literal["difference", "ratio"]
+    """y - r, or y / r - 1 (missing where the reference r is not above `reference_min`)."""
+    reference_min: float = 0.0
+    coefficients: Vector
+    """One per term of the mode."""
+    usual: tuple[float, float, float]
+    """Quantiles .05, .5 and .95 of the quantity itself in steady readings of the fleet."""
+
+
+class Structure(_Data, frozen=True, kw_only=True):
+    """Trees without masses: several forests may share them."""
+
+    trees: int
+    height: int
+    features: int
+    feature: bytes
+    """u1 per inner node."""
+    threshold: bytes
+    """f8 per inner node, within [0, 1]; left is `value < threshold`."""
+
+
+class Forest(_Data, frozen=True, kw_only=True):
+    """Masses of one window of training vectors in the trees of a structure."""
+
+    structure: Count
+    window_size: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    """Vectors in the window: the mass of every root."""
+    r_mass: bytes
+    """u4 per node: the reference window, which scores."""
+    l_mass: bytes | None = None
+    """u4 per node: the window in progress of river; None when all are zero."""
+
+
+class RarityStep(_Data, frozen=True, kw_only=True):
+    """Healthy pumps unknown to the model reach `score` once in `weeks` pump-weeks."""
+
+    score: float
+    weeks: float
+
+
+class Channel(_Data, frozen=True, kw_only=True):
+    """One way to look at the residuals of a mode, with an alarm budget of its own."""
+
+    name: Name
+    relative_to: Literal["fleet", "home"]
+    """`home`: minus the home's frozen offset; without one the channel does not score."""
+    imputed: Vector
+    """Stands for a missing feature: the median."""
+    centre: Vector
+    whitening: Annotated[tuple[float, ...], Meta(max_length=64 * 64)]
+    """F x F, row by row: w = W (v - centre)."""
+    median: Vector
+    scale: Vector
+    """z = (w - median) / scale."""
+    squash: float
+    """c of u = 0.5 + 0.5 z / (c + |z|): the trees see z = c at three quarters of their range."""
+    forests: Annotated[tuple[Forest, ...], Meta(min_length=1, max_length=16)]
+    smoothing_ms: Duration
+    """Time constant of the exponential mean of scores; 0 = none."""
+    threshold: float
+    debounce_ms: Duration
+    """The smoothed score must stay at or above the threshold this long."""
+    rarity: Annotated[tuple[RarityStep, ...], Meta(max_length=64)] = ()
+    """Scores and weeks ascending."""
+
+
+class Mode(_Data, frozen=True, kw_only=True):
+    """An operating mode; one without channels is recognised and not scored."""
+
+    name: Name
+    label_en: Label
+    label_de: Label
+    conditions: Conditions = ()
+    """All must hold; the first mode of the list whose conditions hold is taken."""
+    steady: SteadyRule = SteadyRule()
+    conditioners: Annotated[tuple[Conditioner, ...], Meta(max_length=8)] = ()
+    terms: Annotated[tuple[tuple[int, int], ...], Meta(min_length=1, max_length=64)] = ((-1, -1),)
+    """Basis of the regression: (-1, -1) is 1, (i, -1) is u_i, (i, j) is u_i u_j."""
+    targets: Annotated[tuple[Target, ...], Meta(max_length=64)] = ()
+    """Features of the channels, sorted by name of their field, as river sorts them."""
+    mean_readings: Readings = 1
+    """Steady readings in the running mean."""
+    mean_readings_min: Readings = 1
+    mean_age_ms_max: Duration = DURATION_MS_MAX
+    """Older readings leave the mean; after such a pause smoothing starts anew."""
+    channels: Annotated[tuple[Channel, ...], Meta(max_length=8)] = ()
+
+
+class OffsetRule(_Data, frozen=True, kw_only=True):
+    """How a home computes its own offset once: the shrunk median of its first residuals.
+
+    Medians are taken over means of `block_readings` steady readings of a mode and multiplied by
+    n / (n + shrink_readings), n = its steady readings so far; then they are frozen.
+    """
+
+    span_ms_min: Duration
+    readings_min: Count
+    block_readings: Readings
+    shrink_readings: Annotated[float, Meta(ge=0)]
+
+
+class SelfTest(_Data, frozen=True, kw_only=True):
+    """Inputs of `Scorer.score_vector` with the scores that must come out, bit for bit."""
+
+    mode: Name
+    channel: Name
+    vectors: bytes
+    """f8, each vector: the mode's conditioners, then its targets; NaN = missing."""
+    scores: bytes
+    """f8"""
+
+
+class Detector(_Data, frozen=True, kw_only=True):
+    """Everything a client needs to score one heat-pump model."""
+
+    engine: str
+    model: Name
+    state: Literal["learning", "released"]
+    """`learning`: calibrated on too few unseen homes, so it shows scores and raises no alarm."""
+    homes: Count
+    calibration_homes: Count
+    trained_from_ms: int
+    trained_to_ms: int
+    interval_ms: Period
+    """Usual distance of readings; one closer than `spacing_ms_min` is passed over."""
+    spacing_ms_min: Duration
+    gap_ms_max: Period
+    """A longer silence breaks the steady state."""
+    stride_ms: Duration
+    """Distance of scores within a mode."""
+    fields: Annotated[tuple[Field, ...], Meta(min_length=1, max_length=128)]
+    derived: Annotated[tuple[Derived, ...], Meta(max_length=64)]
+    modes: Annotated[tuple[Mode, ...], Meta(min_length=1, max_length=16)]
+    structures: Annotated[tuple[Structure, ...], Meta(max_length=64)]
+    offset: OffsetRule
+    self_tests: Annotated[tuple[SelfTest, ...], Meta(max_length=128)]
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(Detector)
+
+
+def encode(detector: Detector) -> bytes:
+    """The payload as msgpack; equal detectors give equal bytes."""
+    return _encoder.encode(detector)
+
+
+def decode(raw: bytes, height_max: int = detector_checks.HEIGHT_MAX) -> Detector:
+    """Read a payload and make every check.
+
+    Args:
+        raw: what `encode` wrote.
+        height_max: highest tree to accept; `HEIGHT_OPT_IN_MAX` for those who have the memory.
+
+    Raises:
+        MalformedDetector: with the code of the first check that failed.
+    """
+    if len(raw) > detector_checks.RAW_BYTES_MAX:
+        raise MalformedDetector(Malformation.TOO_LARGE, f"{len(raw)} bytes")
+    try:
+        detector = _decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise MalformedDetector(Malformation.SHAPE, str(error)) from error
+    except msgspec.DecodeError as error:
+        raise MalformedDetector(Malformation.NOT_MSGPACK, str(error)) from error
+    detector_checks.check(detector, height_max)
+    return detector

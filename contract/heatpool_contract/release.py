@@ -1,0 +1,100 @@
+"""What stands in KV `RELEASES` and `TRAINING`: which release is current, how the training went.
+
+In: the trainer's publication. Out: values that the hub and operators read. Guarantee: a pointer is
+written after its file is complete in the Object Store, so whoever reads it finds the file.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+SERVED_S_MIN: Final = 7 * 86_400
+"""A release stays servable this long after its successor: a check and a download may lie apart."""
+
+
+class ServedRelease(msgspec.Struct, frozen=True, kw_only=True):
+    """One HPM1 file in the Object Store, `<slug>/<model_hash>`."""
+
+    model_hash: str
+    """Lower-case hex SHA-256 of the file."""
+    size: int
+    """Bytes of the file."""
+    version: str
+    """`v2026.11`, for people; `epoch` and `seq` are what is compared."""
+    epoch: int
+    seq: int
+    created_ms: int
+    expires_ms: int
+    cek_sealed: bytes
+    """The content key, sealed to the hub's X25519 key: NATS never sees it."""
+    state: Literal["learning", "released"]
+    """`learning`: the threshold was not calibrated on enough unseen homes; no push messages."""
+    installations: int
+    samples: int
+
+
+class ReleasePointer(msgspec.Struct, frozen=True, kw_only=True):
+    """Current release of one heat-pump model and its predecessor."""
+
+    model: str
+    name: str
+    """As the loggers spell it, for people."""
+    current: ServedRelease
+    previous: ServedRelease | None = None
+    """Servable until `SERVED_S_MIN` after `current.created_ms`."""
+
+
+class TrainingReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The last attempt to train one model, successful or not."""
+
+    model: str
+    at_ms: int
+    outcome: Literal["training", "released", "refused", "too_small", "unchanged"]
+    reasons: tuple[str, ...] = ()
+    version: str | None = None
+    model_hash: str | None = None
+    installations: int = 0
+    samples: int = 0
+    took_s: float = 0.0
+    figures: dict[str, float] = {}
+    """Gate figures by name, units in the name."""
+
+
+def encode(value: ReleasePointer | TrainingReport) -> bytes:
+    """To the value in the bucket."""
+    return msgspec.json.encode(value)
+
+
+class MalformedPointerError(Exception):
+    """A value in RELEASES or TRAINING that is none."""
+
+
+def decode_pointer(value: bytes) -> ReleasePointer:
+    """The value in `RELEASES` to a pointer.
+
+    Raises:
+        MalformedPointerError: it is none.
+    """
+    try:
+        return msgspec.json.decode(value, type=ReleasePointer)
+    except msgspec.DecodeError as error:
+        raise MalformedPointerError(str(error)) from error
+
+
+def decode_report(value: bytes) -> TrainingReport:
+    """The value in `TRAINING` to a report.
+
+    Raises:
+        MalformedPointerError: it is none.
+    """
+    try:
+        return msgspec.json.decode(value, type=TrainingReport)
+    except msgspec.DecodeError as error:
+        raise MalformedPointerError(str(error)) from error
+
+
+def object_name(model: str, model_hash: str) -> str:
+    """Name of a release in the Object Store; immutable, because a get beside a put hangs."""
+    return f"{model}/{model_hash}"

@@ -1,0 +1,300 @@
+"""What a detector means: readings of one home in time order -> scores, without numpy.
+
+In: a checked `Detector`, readings as the logger has them. Out: a `Score`, or `NotScored` with its
+reason. Guaranteed: the trainer calibrated exactly these numbers (its compiled copy is held to them
+bit for bit); the detector never learns at home, it would get used to the fault; the state is plain
+data, and a scorer restored from it goes on as if nothing had happened.
+
+Only + - * / and comparisons, sums from left to right: `math.exp`, `tanh`, `log` and even `sum`
+differ between platforms and Python versions in the last bit. Hence the rational squash, the
+smoothing weight dt / (tau + dt) instead of 1 - exp(-dt / tau), and ratios instead of logarithms.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from heatpool_contract.channel_scoring import CompiledChannel
+from heatpool_contract.detector_checks import floats
+from heatpool_contract.explanation import Circumstance, Contribution, contribution
+from heatpool_contract.reading import Reader, holds
+from heatpool_contract.reference import MINUTE_MS, references, residuals
+from heatpool_contract.scorer_state import ChannelState, ScorerState, fits, initial_state
+from heatpool_contract.verdict import ChannelScore, NotScored, Reason, Score
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from heatpool_contract.detector import Derived, Detector, Field, Mode
+
+CLOCK_BACK_MS_MAX: Final = 86_400_000
+"""A reading older than the last by more than this: the clock had been wrong, start anew."""
+
+
+class StateMismatch(Exception):  # noqa: N818 - the caller's choice: start anew
+    """A state of another detector."""
+
+
+class Scorer:
+    """Scores one home with one detector."""
+
+    def __init__(self, detector: Detector, state: ScorerState | None = None) -> None:
+        """Compile the detector and go on from `state`, or start anew.
+
+        Raises:
+            StateMismatch: the state does not belong to this detector.
+        """
+        if state is not None and not fits(state, detector):
+            raise StateMismatch(f"state does not fit the detector of {detector.model}")
+        self.detector = detector
+        self.state = initial_state(detector) if state is None else state
+        self._reader = Reader(detector)
+        self._quantities: dict[str, Field | Derived] = {}
+        self._quantities.update((one.name, one) for one in detector.fields)
+        self._quantities.update((one.name, one) for one in detector.derived)
+        self._channels = [
+            [CompiledChannel(channel, detector.structures) for channel in mode.channels]
+            for mode in detector.modes
+        ]
+
+    def observe(self, timestamp_ms: int, reading: Mapping[str, float]) -> Score | NotScored:
+        """Take the next reading.
+
+        Args:
+            timestamp_ms: Unix time in milliseconds.
+            reading: the logger's field names and values; unknown names are ignored.
+        """
+        if (early := self._too_early(timestamp_ms)) is not None:
+            return NotScored(early)
+        values = self._reader.values(reading)
+        index = self._reader.mode(values)
+        steady = self._follow(timestamp_ms, index, values)
+        if index is None:
+            return NotScored(Reason.NO_MODE)
+        mode = self.detector.modes[index]
+        if not mode.channels:
+            return NotScored(Reason.MODE_NOT_SCORED, mode.name)
+        if not steady:
+            return NotScored(Reason.NOT_STEADY, mode.name)
+        found = references(mode, values)
+        if isinstance(found, Reason):
+            return NotScored(found, mode.name)
+        return self._score(timestamp_ms, index, values, found)
+
+    def score_vector(self, mode: str, channel: str, vector: Sequence[float]) -> float:
+        """Raw score of one state of the machine, without memory: what a self-test compares.
+
+        Args:
+            mode: name of a mode.
+            channel: name of one of its channels.
+            vector: the mode's conditioners, then its targets; NaN = missing.
+
+        Raises:
+            KeyError: no such mode or channel, or the conditioners are outside of the reference.
+        """
+        for one, compiled in zip(self.detector.modes, self._channels, strict=True):
+            for candidate in compiled:
+                if one.name == mode and candidate.channel.name == channel:
+                    return _score_once(one, candidate, vector)
+        raise KeyError(f"{mode}.{channel}")
+
+    def _too_early(self, timestamp_ms: int) -> Reason | None:
+        last_ms = self.state.last_ms
+        if last_ms is None:
+            return None
+        if timestamp_ms < last_ms - CLOCK_BACK_MS_MAX:
+            self._forget_time()
+        elif timestamp_ms <= last_ms:
+            return Reason.OUT_OF_ORDER
+        elif timestamp_ms - last_ms < self.detector.spacing_ms_min:
+            return Reason.TOO_SOON
+        return None
+
+    def _forget_time(self) -> None:
+        fresh = initial_state(self.detector)
+        for mode, new in zip(self.state.modes, fresh.modes, strict=True):
+            if mode.offset.frozen is not None:
+                new.offset = mode.offset
+        self.state = fresh
+
+    def _follow(self, timestamp_ms: int, index: int | None, values: dict[str, float]) -> bool:
+        """Keep track of mode and motion; whether the reading is steady."""
+        state, mode = self.state, None if index is None else self.detector.modes[index]
+        elapsed_ms = 0 if state.last_ms is None else timestamp_ms - state.last_ms
+        broken = state.last_ms is None or elapsed_ms > self.detector.gap_ms_max
+        rule = None if mode is None else mode.steady
+        if rule is None or not holds(rule.running, values):
+            state.steady_since_ms = None
+        elif broken or state.steady_since_ms is None or index != state.mode:
+            state.steady_since_ms = timestamp_ms
+        calm = rule is not None and all(
+            not broken
+            and limit.field in state.previous
+            and limit.field in values
+            and abs(values[limit.field] - state.previous[limit.field]) * MINUTE_MS
+            <= limit.per_minute_max * elapsed_ms
+            for limit in rule.rates
+        )
+        state.previous = {
+            limit.field: values[limit.field]
+            for one in self.detector.modes
+            for limit in one.steady.rates
+            if limit.field in values
+        }
+        state.last_ms, state.mode = timestamp_ms, index
+        since_ms = state.steady_since_ms
+        return (
+            calm
+            and rule is not None
+            and since_ms is not None
+            and timestamp_ms - since_ms >= rule.settle_ms
+        )
+
+    def _score(
+        self, timestamp_ms: int, index: int, values: dict[str, float], found: list[float]
+    ) -> Score | NotScored:
+        mode, state = self.detector.modes[index], self.state.modes[index]
+        row = residuals(mode, values, found)
+        state.offset.add(self.detector.offset, timestamp_ms, row)
+        means = state.running_means(mode, timestamp_ms, row)
+        if means is None:
+            return NotScored(Reason.FILLING, mode.name)
+        if all(value is None for value in means):
+            return NotScored(Reason.NOTHING_MEASURED, mode.name)
+        scored_ms = state.scored_ms
+        if scored_ms is not None and timestamp_ms - scored_ms < self.detector.stride_ms:
+            return NotScored(Reason.BETWEEN, mode.name)
+        state.scored_ms = timestamp_ms
+        said: list[tuple[ChannelScore, CompiledChannel, list[float]]] = []
+        for compiled, memory in zip(self._channels[index], state.channels, strict=True):
+            vector = _vector(compiled, means, state.offset.frozen)
+            if vector is not None:
+                raw = compiled.score(vector)
+                verdict = self._judge(mode, compiled, memory, timestamp_ms, raw)
+                said.append((verdict, compiled, vector))
+        if not said:
+            return NotScored(Reason.LEARNING_OFFSET, mode.name)
+        leading, compiled, vector = next((one for one in said if one[0].over), said[0])
+        parts = self._explain(index, compiled, vector, found) if leading.over else ()
+        return Score(
+            timestamp_ms=timestamp_ms,
+            mode=mode.name,
+            leading=leading,
+            channels=tuple(one[0] for one in said),
+            alarm=any(one[0].alarm for one in said),
+            contributions=parts,
+            circumstances=self._circumstances(mode, values) if parts else (),
+        )
+
+    def _judge(
+        self,
+        mode: Mode,
+        compiled: CompiledChannel,
+        memory: ChannelState,
+        timestamp_ms: int,
+        raw: float,
+    ) -> ChannelScore:
+        """Smooth a score and hold it against the threshold."""
+        channel = compiled.channel
+        if memory.at_ms is None or timestamp_ms - memory.at_ms > mode.mean_age_ms_max:
+            memory.smoothed, memory.over_since_ms = raw, None
+        else:
+            elapsed_ms = timestamp_ms - memory.at_ms
+            weight = elapsed_ms / (channel.smoothing_ms + elapsed_ms)
+            memory.smoothed += weight * (raw - memory.smoothed)
+        memory.at_ms = timestamp_ms
+        if memory.smoothed < channel.threshold:
+            memory.over_since_ms = None
+        elif memory.over_since_ms is None:
+            memory.over_since_ms = timestamp_ms
+        since_ms = memory.over_since_ms
+        over = since_ms is not None and timestamp_ms - since_ms >= channel.debounce_ms
+        return ChannelScore(
+            channel=channel.name,
+            raw=raw,
+            smoothed=memory.smoothed,
+            threshold=channel.threshold,
+            rarity_weeks=compiled.rarity_weeks(memory.smoothed),
+            over=over,
+            alarm=over and self.detector.state == "released",
+        )
+
+    def _explain(
+        self, index: int, compiled: CompiledChannel, vector: list[float], found: list[float]
+    ) -> tuple[Contribution, ...]:
+        mode = self.detector.modes[index]
+        frozen = self.state.modes[index].offset.frozen
+        at_home = compiled.channel.relative_to == "home"
+        drops = compiled.ablated(vector)
+        order = sorted(range(len(vector)), key=lambda feature: drops[feature], reverse=True)
+        parts = []
+        for feature in order:
+            target = mode.targets[feature]
+            offset = frozen[feature] if at_home and frozen is not None else 0.0
+            pair = (vector[feature] + offset, compiled.channel.imputed[feature] + offset)
+            quantity = self._quantities[target.field]
+            parts.append(contribution(quantity, target, found[feature], pair, drops[feature][0]))
+        return tuple(parts)
+
+    def _circumstances(self, mode: Mode, values: dict[str, float]) -> tuple[Circumstance, ...]:
+        names = [conditioner.field for conditioner in mode.conditioners]
+        return tuple(
+            Circumstance(
+                label_en=self._quantities[name].label_en,
+                label_de=self._quantities[name].label_de,
+                unit=self._quantities[name].unit,
+                value=values[name],
+            )
+            for name in names
+        )
+
+
+def self_test(detector: Detector) -> str | None:
+    """Score the payload's test vectors here.
+
+    Returns:
+        None if every score is the expected one bit for bit, else what differs, for people.
+    """
+    scorer = Scorer(detector)
+    for test in detector.self_tests:
+        inputs, scores = floats(test.vectors), floats(test.scores)
+        width = len(inputs) // len(scores)
+        for number, expected in enumerate(scores):
+            vector = inputs[number * width : (number + 1) * width]
+            try:
+                score = scorer.score_vector(test.mode, test.channel, vector)
+            except KeyError as error:
+                return f"{test.mode}.{test.channel}[{number}]: {error}"
+            if score != expected:
+                return f"{test.mode}.{test.channel}[{number}]: {score!r}, not {expected!r}"
+    return None
+
+
+def _vector(
+    compiled: CompiledChannel, means: list[float | None], frozen: list[float] | None
+) -> list[float] | None:
+    """What the channel looks at, complete; None while it has to wait for the home's offset."""
+    if compiled.channel.relative_to == "fleet":
+        return compiled.imputed(means)
+    if frozen is None:
+        return None
+    return compiled.imputed(
+        [
+            None if value is None else value - offset
+            for value, offset in zip(means, frozen, strict=True)
+        ]
+    )
+
+
+def _score_once(mode: Mode, compiled: CompiledChannel, vector: Sequence[float]) -> float:
+    names = [conditioner.field for conditioner in mode.conditioners]
+    names += [target.field for target in mode.targets]
+    values = {
+        name: value
+        for name, value in zip(names, vector, strict=True)
+        if value == value  # noqa: PLR0124 - NaN is missing
+    }
+    found = references(mode, values)
+    if isinstance(found, Reason):
+        raise KeyError(str(found))
+    return compiled.score(compiled.imputed(residuals(mode, values, found)))

@@ -1,0 +1,128 @@
+"""`heatpoolctl`: the operator's command line."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+import rich_click as click
+from rich.console import Console
+
+from heatpool_chassis import bus
+from heatpool_chassis.lifecycle import Lifecycle
+from heatpool_chassis.settings import Secret, SettingsError, load
+from heatpool_chassis.topology import Sizes, topology
+from heatpool_deploy import stack as stacks
+from heatpool_deploy import supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from nats.aio.client import Client
+
+R = TypeVar("R")
+PREFIX: Final = "HEATPOOL_CTL_"
+_STATE = click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".state"),
+    show_default=True,
+    help="Folder of everything the stack keeps.",
+)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach the pool: `HEATPOOL_CTL_<FIELD>`."""
+
+    nats_url: str
+    nats_user: str = ""
+    nats_password: Secret | None = None
+
+
+@click.group()
+def main() -> None:
+    """Set up, run and look after a heatpool."""
+
+
+@main.command()
+@_STATE
+def init(state: Path) -> None:
+    """Make keys, ports and configuration under the state folder; what exists is kept."""
+    prepared = _or_exit(lambda: stacks.prepare(state))
+    Console().print(
+        f"keys in {prepared.keys}; take {prepared.keys / 'offline'} off this machine",
+        highlight=False,
+    )
+
+
+@main.command()
+@_STATE
+def up(state: Path) -> None:
+    """Run all servers and services in the foreground until Ctrl-C."""
+    sys.exit(_or_exit(lambda: supervisor.up(stacks.prepare(state))))
+
+
+@main.command()
+@_STATE
+def down(state: Path) -> None:
+    """Stop what `up` started."""
+    stopped = _or_exit(lambda: supervisor.down(state))
+    Console().print("stopped" if stopped else "was not running")
+
+
+@main.command()
+@_STATE
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def clean(state: Path, *, yes: bool) -> None:
+    """Delete the state folder with all data and keys."""
+    if supervisor.running(state) is not None:
+        raise click.ClickException("is running; `heatpoolctl down` first")
+    if state.exists() and (yes or click.confirm(f"Delete {state.resolve()}?")):
+        if not (state / stacks.PORTS_FILE).exists():
+            raise click.ClickException(f"{state} is not a heatpool state folder")
+        shutil.rmtree(state)
+
+
+@main.command()
+@click.option("--replicas", type=int, default=1, show_default=True)
+@click.option("--telemetry-gib", type=float, default=8, show_default=True)
+def provision(replicas: int, telemetry_gib: float) -> None:
+    """Create or update streams, consumers and buckets; prints what changed."""
+    sizes = Sizes(replicas=replicas, telemetry_bytes_max=int(telemetry_gib * 1024**3))
+
+    async def work(client: Client) -> None:
+        done = await bus.provision(client, topology(sizes))
+        Console().print("\n".join(done) or "nothing to do", highlight=False)
+
+    _on_bus(work)
+
+
+def _on_bus(work: Callable[[Client], Awaitable[None]]) -> None:
+    async def connected() -> None:
+        settings = load(Settings, PREFIX, os.environ)
+        identity = bus.Identity(settings.nats_user, settings.nats_password or "")
+        client = await bus.connect(
+            Lifecycle("heatpoolctl"), settings.nats_url, identity, buffered=True
+        )
+        try:
+            await work(client)
+        finally:
+            await client.close()
+
+    _or_exit(lambda: asyncio.run(connected()))
+
+
+def _or_exit(work: Callable[[], R]) -> R:
+    try:
+        return work()
+    except (stacks.StackError, SettingsError, bus.BusError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

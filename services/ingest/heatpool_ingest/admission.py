@@ -1,0 +1,253 @@
+"""PURE: which records and values of a submission are taken, and in which shape.
+
+In: the records as sent, the edge's clock. Out: dense frames and the tallies of what was left out.
+Guarantee: every record is counted exactly once, as taken or under one reason; every value of a
+frame is a finite number; records are never changed, only left out.
+
+Rows become columns group by group: records that share their field names are transposed by `zip`
+and checked column by column, which runs in C; only a group with a stray value is taken apart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from heatpool_contract.answers import Tally
+from heatpool_contract.frames import Frame
+from heatpool_contract.refusals import Refusal
+from heatpool_contract.telemetry import (
+    FIELD_NAME,
+    FIELDS_PER_RECORD_MAX,
+    FIELDS_PER_REQUEST_MAX,
+    FUTURE_S_MAX,
+    RETENTION_DAYS,
+    TIMESTAMP_FIELD,
+    VALUE_ABS_MAX,
+    Record,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_DAY_MS: Final = 86_400_000
+_SECONDS_PLAUSIBLE_MAX: Final = 1e11  # the year 5138; what is larger counts milliseconds
+_NUMBERS: Final = frozenset({int, float})
+_NUMERIC: Final = frozenset({int, float, bool})
+
+
+class RequestRefusedError(Exception):
+    """The request as a whole is not taken."""
+
+    def __init__(
+        self, refusal: Refusal, *, detail: str | None = None, limit: int | None = None
+    ) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
+        self.detail = detail
+        self.limit = limit
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """What is taken of a submission."""
+
+    frames: list[Frame]
+    records: int
+    samples: int
+    rejections: list[Tally]
+    values_dropped: list[Tally]
+
+
+class _Counts:
+    """Tallies by reason, in order of first occurrence."""
+
+    def __init__(self) -> None:
+        self._found: dict[Refusal, tuple[int, int]] = {}
+
+    def add(self, reason: Refusal, index: int, count: int = 1) -> None:
+        known, first = self._found.get(reason, (0, index))
+        self._found[reason] = (known + count, min(first, index))
+
+    def tallies(self) -> list[Tally]:
+        return [Tally(reason, count, first) for reason, (count, first) in self._found.items()]
+
+
+class _Group:
+    """Records with the same members in the same order."""
+
+    def __init__(self) -> None:
+        self.indexes: list[int] = []
+        self.timestamps_ms: list[int] = []
+        self.rows: list[Iterable[Value]] = []
+
+
+def admit(records: Sequence[Record], now_s: float) -> Admitted:
+    """Frames and tallies of `records`, seen at `now_s` (seconds since 1970).
+
+    Raises:
+        RequestRefusedError: more than `FIELDS_PER_REQUEST_MAX` different fields.
+    """
+    rejected, dropped = _Counts(), _Counts()
+    groups = _grouped(records, now_s, rejected)
+    dense: dict[tuple[str, ...], _Columns] = {}
+    for shape, group in groups.items():
+        _fold(shape, group, dense, rejected, dropped)
+    if len({name for shape in dense for name in shape}) > FIELDS_PER_REQUEST_MAX:
+        raise RequestRefusedError(Refusal.FIELDS_TOO_MANY, limit=FIELDS_PER_REQUEST_MAX)
+    frames = [columns.frame(shape) for shape, columns in dense.items()]
+    return Admitted(
+        frames=frames,
+        records=sum(len(frame.timestamps_ms) for frame in frames),
+        samples=sum(len(frame.timestamps_ms) * len(frame.columns) for frame in frames),
+        rejections=rejected.tallies(),
+        values_dropped=dropped.tallies(),
+    )
+
+
+def timestamp_ms(value: Value, now_s: float) -> int | Refusal:
+    """Seconds since 1970 to milliseconds, or why not."""
+    if value is None:
+        return Refusal.TIMESTAMP_MISSING
+    if type(value) not in _NUMBERS or not isinstance(value, int | float):
+        return Refusal.TIMESTAMP_INVALID
+    if not -_SECONDS_PLAUSIBLE_MAX < value < _SECONDS_PLAUSIBLE_MAX:
+        return Refusal.TIMESTAMP_INVALID
+    found_ms = round(value * 1000)
+    if found_ms > (now_s + FUTURE_S_MAX) * 1000:
+        return Refusal.TIMESTAMP_IN_FUTURE
+    if found_ms < now_s * 1000 - RETENTION_DAYS * _DAY_MS:
+        return Refusal.TIMESTAMP_TOO_OLD
+    return found_ms
+
+
+def _grouped(
+    records: Sequence[Record], now_s: float, rejected: _Counts
+) -> dict[tuple[str, ...], _Group]:
+    groups: dict[tuple[str, ...], _Group] = {}
+    for index, record in enumerate(records):
+        found = timestamp_ms(record.get(TIMESTAMP_FIELD), now_s)
+        if isinstance(found, Refusal):
+            rejected.add(found, index)
+            continue
+        if len(record) > FIELDS_PER_RECORD_MAX + 1:
+            rejected.add(Refusal.RECORD_FIELDS_TOO_MANY, index)
+            continue
+        shape = tuple(record)
+        group = groups.get(shape)
+        if group is None:
+            group = groups[shape] = _Group()
+        group.indexes.append(index)
+        group.timestamps_ms.append(found)
+        group.rows.append(record.values())
+    return groups
+
+
+class _Columns:
+    """Dense columns that grow; becomes a `Frame`."""
+
+    def __init__(self, width: int) -> None:
+        self.timestamps_ms: list[int] = []
+        self.columns: list[list[float]] = [[] for _ in range(width)]
+
+    def frame(self, shape: tuple[str, ...]) -> Frame:
+        return Frame(self.timestamps_ms, dict(zip(shape, self.columns, strict=True)))
+
+
+def _fold(
+    shape: tuple[str, ...],
+    group: _Group,
+    dense: dict[tuple[str, ...], _Columns],
+    rejected: _Counts,
+    dropped: _Counts,
+) -> None:
+    """Add the group's usable columns to the frame of their names."""
+    names: list[str] = []
+    columns: list[list[float]] = []
+    ragged = False
+    for name, column in zip(shape, zip(*group.rows, strict=True), strict=True):
+        if name == TIMESTAMP_FIELD:
+            continue
+        if not FIELD_NAME.fullmatch(name):
+            dropped.add(Refusal.FIELD_NAME_INVALID, group.indexes[0], len(column))
+            continue
+        clean = _clean(column)
+        if clean is None:
+            if any(_fault(value) is None for value in column):
+                ragged = True
+                break
+            for index, value in zip(group.indexes, column, strict=True):
+                dropped.add(_fault(value) or Refusal.VALUE_NOT_NUMERIC, index)
+            continue
+        names.append(name)
+        columns.append(clean)
+    if ragged:
+        _fold_one_by_one(shape, group, dense, rejected, dropped)
+    elif names:
+        _extend(dense, tuple(names), group.timestamps_ms, columns)
+    else:
+        for index in group.indexes:
+            rejected.add(Refusal.RECORD_WITHOUT_VALUES, index)
+
+
+def _fold_one_by_one(
+    shape: tuple[str, ...],
+    group: _Group,
+    dense: dict[tuple[str, ...], _Columns],
+    rejected: _Counts,
+    dropped: _Counts,
+) -> None:
+    """As `_fold`, for a group in which a column has good and bad values."""
+    for index, stamp, row in zip(group.indexes, group.timestamps_ms, group.rows, strict=True):
+        names: list[str] = []
+        values: list[list[float]] = []
+        for name, value in zip(shape, row, strict=True):
+            if name == TIMESTAMP_FIELD:
+                continue
+            fault = _fault(value) if FIELD_NAME.fullmatch(name) else Refusal.FIELD_NAME_INVALID
+            if fault is not None or not isinstance(value, int | float):
+                dropped.add(fault or Refusal.VALUE_NOT_NUMERIC, index)
+                continue
+            names.append(name)
+            values.append([int(value) if isinstance(value, bool) else value])
+        if names:
+            _extend(dense, tuple(names), [stamp], values)
+        else:
+            rejected.add(Refusal.RECORD_WITHOUT_VALUES, index)
+
+
+def _extend(
+    dense: dict[tuple[str, ...], _Columns],
+    names: tuple[str, ...],
+    timestamps_ms: list[int],
+    columns: list[list[float]],
+) -> None:
+    found = dense.get(names)
+    if found is None:
+        found = dense[names] = _Columns(len(names))
+    found.timestamps_ms.extend(timestamps_ms)
+    for whole, part in zip(found.columns, columns, strict=True):
+        whole.extend(part)
+
+
+def _clean(column: tuple[Value, ...]) -> list[float] | None:
+    """The column as numbers, or None if a value is none. Checks run in C, column by column."""
+    kinds = set(map(type, column))
+    if not kinds <= _NUMERIC:
+        return None
+    numbers: list[float] = list(map(int, column) if kinds == {bool} else column)  # type: ignore[arg-type]  # checked above
+    if kinds != {bool} and bool in kinds:
+        numbers = [int(value) if isinstance(value, bool) else value for value in numbers]
+    if max(numbers) > VALUE_ABS_MAX or min(numbers) < -VALUE_ABS_MAX:
+        return None
+    return numbers
+
+
+def _fault(value: Value) -> Refusal | None:
+    """Why a value is not taken; None if it is."""
+    if not isinstance(value, int | float):
+        return Refusal.VALUE_NOT_NUMERIC
+    if not -VALUE_ABS_MAX <= value <= VALUE_ABS_MAX:
+        return Refusal.VALUE_OUT_OF_RANGE
+    return None

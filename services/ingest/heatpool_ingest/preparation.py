@@ -1,0 +1,131 @@
+"""PURE: the bytes of a request -> the messages that stand for it.
+
+In: body, encoding, the edge's clock and the pseudonym key. Out: `Prepared`, ready to publish.
+Guarantee: a function of its arguments: the same accepted content has the same message ids on every
+edge, so that a repeat is recognised wherever it arrives. No payload exceeds `CHUNK_BYTES_MAX`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from heatpool_contract import frames, identity, subjects, telemetry
+from heatpool_contract.frames import CHUNK_BYTES_MAX, Chunk, Frame
+from heatpool_contract.refusals import Refusal
+from heatpool_ingest.admission import Admitted, RequestRefusedError, admit
+from heatpool_ingest.inflate import inflated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heatpool_contract.identity import ModelSlug, Pseudonym
+
+_ENVELOPE_BYTES: Final = 512  # the chunk's members around its frames: names, ids, brackets
+_FRAMES_BYTES_MAX: Final = CHUNK_BYTES_MAX - _ENVELOPE_BYTES
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A submission, ready to be published."""
+
+    installation: str
+    model: str
+    subject: str
+    message_id: str
+    payloads: list[bytes]
+    """One a message; empty if no record was taken."""
+    body_bytes: int
+    admitted: Admitted
+    records: int
+    """Records sent."""
+    sent_at: float | None
+
+
+def prepare(body: bytes, encoding: str, now_s: float, pseudonym_key: bytes) -> Prepared:
+    """Decompress, parse, admit, pseudonymise and frame a request.
+
+    Raises:
+        RequestRefusedError: the request as a whole is not taken.
+    """
+    text = inflated(body, encoding)
+    try:
+        submission = telemetry.decode(text)
+    except telemetry.MisshapenSubmissionError as error:
+        raise RequestRefusedError(Refusal.BODY_MISSHAPEN, detail=str(error)) from error
+    except telemetry.MalformedSubmissionError as error:
+        raise RequestRefusedError(Refusal.BODY_UNREADABLE) from error
+    installation, model = _sender(submission, pseudonym_key)
+    admitted = admit(submission.data, now_s)
+    encoded = [piece for frame in admitted.frames for piece in _pieces(frame)]
+    payloads = [
+        frames.encode(
+            Chunk(
+                installation=installation,
+                model=model,
+                version=submission.version,
+                received_ms=round(now_s * 1000),
+                frames=[msgspec.Raw(piece) for piece in pieces],
+            )
+        )
+        for pieces in _packed(encoded)
+    ]
+    return Prepared(
+        installation=installation,
+        model=model,
+        subject=subjects.telemetry_subject(model, installation),
+        message_id=subjects.message_id(installation, model, submission.version, encoded),
+        payloads=payloads,
+        body_bytes=len(text),
+        admitted=admitted,
+        records=len(submission.data),
+        sent_at=submission.sent_at,
+    )
+
+
+def _sender(submission: telemetry.Submission, pseudonym_key: bytes) -> tuple[Pseudonym, ModelSlug]:
+    sender = identity.installation_id(submission.installation_id)
+    if sender is None:
+        raise RequestRefusedError(Refusal.INSTALLATION_ID_INVALID)
+    model = identity.model_slug(submission.heatpump_model)
+    if model is None:
+        raise RequestRefusedError(Refusal.MODEL_INVALID)
+    if not identity.is_version(submission.version):
+        raise RequestRefusedError(Refusal.VERSION_INVALID)
+    if not submission.data:
+        raise RequestRefusedError(Refusal.DATA_EMPTY)
+    if len(submission.data) > telemetry.RECORDS_PER_REQUEST_MAX:
+        raise RequestRefusedError(Refusal.RECORDS_TOO_MANY, limit=telemetry.RECORDS_PER_REQUEST_MAX)
+    return identity.pseudonym(sender, pseudonym_key), model
+
+
+def _pieces(frame: Frame) -> Iterator[bytes]:
+    """The frame encoded, halved until each part fits into a message."""
+    encoded = frames.encode_frame(frame)
+    if len(encoded) <= _FRAMES_BYTES_MAX:
+        yield encoded
+        return
+    # A record has at most 128 fields of 64 + 25 characters: one row always fits.
+    parts = len(encoded) // _FRAMES_BYTES_MAX + 1
+    rows = -(-len(frame.timestamps_ms) // parts)
+    for start in range(0, len(frame.timestamps_ms), rows):
+        yield from _pieces(
+            Frame(
+                frame.timestamps_ms[start : start + rows],
+                {name: column[start : start + rows] for name, column in frame.columns.items()},
+            )
+        )
+
+
+def _packed(pieces: list[bytes]) -> Iterator[list[bytes]]:
+    """Pieces in groups that fit into one message each, in order."""
+    group: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        if group and size + len(piece) > _FRAMES_BYTES_MAX:
+            yield group
+            group, size = [], 0
+        group.append(piece)
+        size += len(piece) + 1
+    if group:
+        yield group

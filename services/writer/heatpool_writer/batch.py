@@ -1,0 +1,246 @@
+"""PURE: chunks -> import lines, and the book of what was written when.
+
+In: messages of the stream. Out: JSON lines for `POST /api/v1/import`, one a series, columns of many
+messages joined. Guarantee: no number is parsed, the bytes of a column are copied; a column that is
+not exactly one finite number a timestamp makes its message poison instead of disappearing in the
+store, which drops a bad line and still answers 204.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+import msgspec
+
+from heatpool_contract import frames
+from heatpool_contract.frames import RawChunk
+from heatpool_contract.refusals import Refusal
+from heatpool_contract.registry import DAY_MS, Contribution
+from heatpool_contract.telemetry import FIELD_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heatpool_contract.frames import RawFrame
+
+LINE_SAMPLES_MAX: Final = 10_000  # VictoriaMetrics advises 1,000 to 10,000 samples a line
+SERIES_PREFIX: Final = "heatpump_"
+SERIES_SAMPLES: Final = "heatpump_batch_samples"
+SERIES_INFO: Final = "heatpump_info"
+_NUMBER_BYTES: Final = b"0123456789+-.eE,"
+_TOKENS: Final = 3
+
+M = TypeVar("M")
+
+
+class PoisonError(Exception):
+    """The message can never be written; `reason` goes with it into the dead letters."""
+
+    def __init__(self, reason: Refusal, model: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.model = model
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A chunk that may be written, and what it adds to the registry."""
+
+    installation: str
+    contribution: Contribution
+    chunk: RawChunk
+
+    @property
+    def samples(self) -> int:
+        """Values in the chunk."""
+        return self.contribution.samples
+
+
+def take(subject: str, payload: bytes, seq: int) -> Taken:
+    """A message to a checked chunk.
+
+    Raises:
+        PoisonError: it is none, or not the one its subject promises.
+    """
+    tokens = subject.split(".")
+    model = tokens[1] if len(tokens) == _TOKENS else "unknown"
+    try:
+        chunk = frames.decode_raw(payload)
+    except frames.MalformedChunkError as error:
+        raise PoisonError(Refusal.CHUNK_MALFORMED, model) from error
+    if [chunk.model, chunk.installation] != tokens[1:]:
+        raise PoisonError(Refusal.CHUNK_FOREIGN, model)
+    if not chunk.frames or not all(map(_sound, chunk.frames)):
+        raise PoisonError(Refusal.CHUNK_MALFORMED, model)
+    return Taken(
+        installation=chunk.installation,
+        contribution=Contribution(
+            seq=seq,
+            model=chunk.model,
+            version=chunk.version,
+            first_ms=min(min(frame.timestamps_ms) for frame in chunk.frames),
+            last_ms=max(max(frame.timestamps_ms) for frame in chunk.frames),
+            days=frozenset(
+                stamp // DAY_MS for frame in chunk.frames for stamp in frame.timestamps_ms
+            ),
+            samples=chunk.samples,
+        ),
+        chunk=chunk,
+    )
+
+
+def _sound(frame: RawFrame) -> bool:
+    """Whether every column holds exactly one number for each timestamp."""
+    commas = len(frame.timestamps_ms) - 1
+    return (
+        commas >= 0
+        and bool(frame.columns)
+        and all(
+            FIELD_NAME.fullmatch(name) is not None
+            and raw.count(b",") == commas
+            and raw.translate(None, _NUMBER_BYTES) == b"[]"
+            and b",," not in raw
+            and not raw.startswith(b"[,")
+            for name, column in frame.columns.items()
+            for raw in (bytes(column),)
+        )
+    )
+
+
+class _Line:
+    """One series of a batch, growing."""
+
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+        self.timestamps: list[bytes] = []
+        self.samples = 0
+
+
+class Batch(Generic[M]):
+    """Messages on their way into one post. `M` is the handle that acknowledges a message."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[M, Taken]] = []
+        self.samples = 0
+        self.opened_s: float | None = None
+
+    def add(self, message: M, taken: Taken, now_s: float) -> None:
+        """Put a message into the batch."""
+        self.messages.append((message, taken))
+        self.samples += taken.samples
+        if self.opened_s is None:
+            self.opened_s = now_s
+
+    def is_due(self, now_s: float, samples_max: int, age_s_max: float) -> bool:
+        """Whether the batch is to be posted now."""
+        if self.opened_s is None:
+            return False
+        return self.samples >= samples_max or now_s - self.opened_s >= age_s_max
+
+
+def lines(taken: list[Taken]) -> list[bytes]:
+    """Import lines of the chunks: one a series, and two small ones for each chunk."""
+    series: dict[tuple[str, str, str], _Line] = {}
+    done: list[bytes] = []
+    for one in taken:
+        chunk = one.chunk
+        for frame in chunk.frames:
+            stamps = msgspec.json.encode(frame.timestamps_ms)[1:-1]
+            for name, column in frame.columns.items():
+                key = (name, chunk.installation, chunk.model)
+                line = series.get(key)
+                if line is None:
+                    line = series[key] = _Line()
+                line.values.append(bytes(column)[1:-1])
+                line.timestamps.append(stamps)
+                line.samples += len(frame.timestamps_ms)
+                if line.samples >= LINE_SAMPLES_MAX:
+                    done.append(_rendered(key, series.pop(key)))
+        done.extend(_about(one))
+    done.extend(_rendered(key, line) for key, line in series.items())
+    return done
+
+
+def rows(taken: list[Taken]) -> int:
+    """Samples that `lines` makes of the chunks, for the comparison with the store's own count."""
+    return sum(one.samples + 2 for one in taken)
+
+
+def _rendered(key: tuple[str, str, str], line: _Line) -> bytes:
+    name, installation, model = key
+    return (
+        b'{"metric":{"__name__":"%s%s","installation":"%s","model":"%s"},"values":[%s],"timestamps":[%s]}'
+        % (
+            SERIES_PREFIX.encode(),
+            name.encode(),
+            installation.encode(),
+            model.encode(),
+            b",".join(line.values),
+            b",".join(line.timestamps),
+        )
+    )
+
+
+def _about(one: Taken) -> Iterator[bytes]:
+    """Activity of the home, and its logger's version, at the chunk's newest record."""
+    labels = {"installation": one.installation, "model": one.chunk.model}
+    stamps = [one.contribution.last_ms]
+    yield msgspec.json.encode(
+        {
+            "metric": {"__name__": SERIES_SAMPLES, **labels},
+            "values": [one.samples],
+            "timestamps": stamps,
+        }
+    )
+    yield msgspec.json.encode(
+        {
+            "metric": {"__name__": SERIES_INFO, **labels, "version": one.chunk.version},
+            "values": [1],
+            "timestamps": stamps,
+        }
+    )
+
+
+class Written(msgspec.Struct, Generic[M], frozen=True):
+    """Messages whose samples the store has taken, but may still lose."""
+
+    at_s: float
+    store: str
+    """Which life of the store took them (its start time)."""
+    messages: list[tuple[M, Taken]]
+
+
+class AckLedger(Generic[M]):
+    """What is written and not yet acknowledged, oldest first."""
+
+    def __init__(self) -> None:
+        self._written: list[Written[M]] = []
+
+    def __len__(self) -> int:
+        return sum(len(entry.messages) for entry in self._written)
+
+    def add(self, entry: Written[M]) -> None:
+        """Remember a post that the store has answered with success."""
+        self._written.append(entry)
+
+    def messages(self) -> Iterator[M]:
+        """Every message in the book."""
+        for entry in self._written:
+            for message, _taken in entry.messages:
+                yield message
+
+    def any_due(self, now_s: float, durable_s: float) -> bool:
+        """Whether the oldest post has been long enough ago."""
+        return bool(self._written) and now_s - self._written[0].at_s >= durable_s
+
+    def lost(self, store: str) -> list[tuple[M, Taken]]:
+        """Take out what an earlier life of the store took: it may have lost any of it."""
+        gone = [entry for entry in self._written if entry.store != store]
+        self._written = [entry for entry in self._written if entry.store == store]
+        return [message for entry in gone for message in entry.messages]
+
+    def durable(self, now_s: float, durable_s: float) -> list[tuple[M, Taken]]:
+        """Take out what the present life of the store has held for long enough."""
+        ripe: list[tuple[M, Taken]] = []
+        while self.any_due(now_s, durable_s):
+            ripe += self._written.pop(0).messages
+        return ripe

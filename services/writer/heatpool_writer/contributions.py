@@ -1,0 +1,101 @@
+"""What became durable -> KV INSTALLATIONS, by compare-and-set.
+
+In: contributions of messages that are about to be acknowledged. Out: entries of the registry.
+Guarantee: one write an installation and batch, never over somebody else's change (the hub adds
+keys); a repeat after a crash changes nothing (`registry.fold`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, defaultdict
+from typing import TYPE_CHECKING, Final
+
+import nats.errors
+import nats.js.errors
+
+from heatpool_chassis.bus import BusUnavailableError
+from heatpool_contract import registry
+
+if TYPE_CHECKING:
+    from nats.js.kv import KeyValue
+
+    from heatpool_chassis.metrics import WriterMetrics
+    from heatpool_contract.registry import Contribution, Installation
+    from heatpool_writer.batch import Taken
+
+ENTRIES_CACHED_MAX: Final = 20_000  # half a kilobyte each
+CONCURRENT_MAX: Final = 32
+ATTEMPTS_MAX: Final = 8  # a conflict means that somebody else made progress
+
+
+class Contributions:
+    """The writer's hand on the registry."""
+
+    def __init__(self, bucket: KeyValue, metrics: WriterMetrics) -> None:
+        self._bucket = bucket
+        self._metrics = metrics
+        self._known: OrderedDict[str, tuple[Installation | None, int]] = OrderedDict()
+        self._slots = asyncio.Semaphore(CONCURRENT_MAX)
+
+    async def record(self, taken: list[Taken]) -> None:
+        """Fold contributions into the registry.
+
+        Raises:
+            BusUnavailableError: an entry could not be written; record all again.
+        """
+        added: dict[str, list[Contribution]] = defaultdict(list)
+        for one in taken:
+            added[one.installation].append(one.contribution)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for installation, contributions in added.items():
+                    group.create_task(self._record(installation, contributions))
+        except* (nats.errors.Error, TimeoutError, BusUnavailableError) as errors:
+            kind = type(errors.exceptions[0]).__name__
+            raise BusUnavailableError(f"registry not written: {kind}") from errors
+
+    async def _record(self, installation: str, contributions: list[Contribution]) -> None:
+        async with self._slots:
+            for _attempt in range(ATTEMPTS_MAX):
+                entry, revision = await self._entry(installation)
+                folded = entry
+                for contribution in contributions:
+                    folded = registry.fold(folded, contribution)
+                if folded is None or folded == entry:
+                    return
+                try:
+                    revision = await self._bucket.update(
+                        installation, registry.encode(folded), last=revision
+                    )
+                except nats.js.errors.KeyWrongLastSequenceError:
+                    self._metrics.registry_updates.labels("conflict").inc()
+                    self._known.pop(installation, None)
+                    continue
+                self._metrics.registry_updates.labels("written").inc()
+                self._remember(installation, folded, revision)
+                return
+        raise BusUnavailableError("registry entry is contended")
+
+    async def _entry(self, installation: str) -> tuple[Installation | None, int]:
+        known = self._known.get(installation)
+        if known is not None:
+            return known
+        try:
+            found = await self._bucket.get(installation)
+        except nats.js.errors.KeyDeletedError as error:
+            return None, error.entry.revision or 0
+        except nats.js.errors.KeyNotFoundError:
+            return None, 0
+        try:
+            entry: Installation | None = registry.decode(found.value or b"")
+        except registry.MalformedEntryError:
+            self._metrics.registry_updates.labels("malformed").inc()
+            entry = None
+        return entry, found.revision or 0
+
+    def _remember(self, installation: str, entry: Installation, revision: int) -> None:
+        self._known[installation] = (entry, revision)
+        self._known.move_to_end(installation)
+        if len(self._known) > ENTRIES_CACHED_MAX:
+            self._known.popitem(last=False)

@@ -1,0 +1,36 @@
+"""Settings of the writer: `HEATPOOL_WRITER_<FIELD>`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from heatpool_chassis.settings import Secret
+
+PREFIX: Final = "HEATPOOL_WRITER_"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the writer needs to start."""
+
+    nats_url: str
+    nats_user: str = ""
+    nats_password: Secret | None = None
+    victoria_write_url: str
+    victoria_read_url: str
+    victoria_admin_url: str
+    private_host: str = "127.0.0.1"
+    private_port: int = 9002
+    batch_samples_max: int = 250_000
+    """Folded before a post: large enough that gzip and HTTP do not count, small enough for RAM."""
+    batch_age_s_max: float = 1.0
+    """How long a lone message waits for company."""
+    durable_s: float = 15.0
+    """Between the store's 204 and the acknowledgement. VictoriaMetrics flushes new data to disk
+    every 5 s and loses what is younger; killed 2 to 7 s after a 204 it had lost everything, after
+    10 s nothing (docs/decisions/0004). Three flush intervals leave a margin for a slow disk."""
+
+    def __post_init__(self) -> None:
+        if self.durable_s < 0 or self.batch_age_s_max <= 0 or self.batch_samples_max <= 0:
+            raise ValueError(f"{PREFIX}DURABLE_S, BATCH_AGE_S_MAX, BATCH_SAMPLES_MAX: not negative")

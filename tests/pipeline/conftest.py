@@ -1,0 +1,24 @@
+"""A running pool for each test of the pipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import TEST_SIZES
+from pool import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Iterator[Pool]:
+    """A pool with servers, edge and writer; durable after a second, to keep tests short."""
+    running = Pool(tmp_path / "pool", sizes=TEST_SIZES, HEATPOOL_WRITER_DURABLE_S="1")
+    try:
+        running.start(("nats", "victoria", "ingest", "writer"))
+        yield running
+    finally:
+        running.stop()

@@ -53,8 +53,7 @@ class Pool:
         for name in names:
             with self.log(name).open("ab") as output:
                 self.processes[name] = subprocess.Popen(
-                    self._commands[name],
-                    shell=True,
+                    ["/bin/sh", "-c", self._commands[name]],
                     env=self.environment,
                     stdout=output,
                     stderr=output,

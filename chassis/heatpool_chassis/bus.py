@@ -117,7 +117,7 @@ async def connect(life: Lifecycle, urls: str, identity: Identity, *, buffered: b
 
 
 async def close(client: Client) -> None:
-    """Send what is buffered and close. `Client.drain` would wait for ever on a pull subscription."""
+    """Send what is buffered and close (`drain` would wait for ever on a pull subscription)."""
     with contextlib.suppress(nats.errors.Error, TimeoutError, ConnectionError):
         await client.flush(2)
     await client.close()

@@ -62,9 +62,17 @@ def init(state: Path) -> None:
 
 @main.command()
 @_STATE
-def up(state: Path) -> None:
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Setting of a service, HEATPOOL_TRAINER_QUIET_S=5; repeatable; kept for the next start.",
+)
+def up(state: Path, settings: tuple[str, ...]) -> None:
     """Run all servers and services in the foreground until Ctrl-C."""
-    sys.exit(_or_exit(lambda: supervisor.up(stacks.prepare(state))))
+    overrides = dict(pair.partition("=")[::2] for pair in settings) if settings else None
+    sys.exit(_or_exit(lambda: supervisor.up(stacks.prepare(state, overrides))))
 
 
 @main.command()

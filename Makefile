@@ -43,6 +43,9 @@ types: $(STAMP)  ## mypy, strict
 isolation: $(STAMP)  ## every member imports with its own dependencies alone
 	@deploy/install/isolation.sh $(MEMBERS)
 
+sizes: $(STAMP)  ## size of the environment of each member
+	@deploy/install/sizes.sh $(MEMBERS)
+
 schema: $(STAMP)  ## write JSON Schema and the table of refusals from the contract
 	$(RUN)python contract/schema/generate.py
 
@@ -59,4 +62,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria test quick lint fmt types isolation schema demo up down clean
+.PHONY: help setup victoria test quick lint fmt types isolation sizes schema demo up down clean

@@ -30,6 +30,7 @@ DRAW_LITRES_PER_MINUTE: Final = 7.0
 DRAWS_PER_DAY_MEAN: Final = 11.0
 WINDOW_S: Final = 4.0 * HOUR_S
 CURVE_MEAN_S: Final = 3.0 * HOUR_S  # controllers damp the outdoor sensor
+CURVE_MARGIN_KELVIN: Final = 1.5  # curves are set with a margin; thermostats and gains eat it
 SETBACK_S: Final = 6.5 * HOUR_S
 _MINUTES: Final = 1_440
 
@@ -79,7 +80,7 @@ def surroundings(
         slope = (building.flow_design_celsius - 20.0) / DESIGN_KELVIN
         lift = np.maximum(room_set - outdoor_curve[lead:, column], 0.0)
         drive[:, Drive.ROOM_SET_CELSIUS, column] = room_set
-        drive[:, Drive.FLOW_SET_CELSIUS, column] = room_set + slope * lift + 1.0
+        drive[:, Drive.FLOW_SET_CELSIUS, column] = room_set + slope * lift + CURVE_MARGIN_KELVIN
         drive[:, Drive.GAINS_WATTS, column] = _gains(home, now, air.sun_w_per_m2[lead:], seed)
         drive[:, Drive.DRAW_LITRES, column] = _draws(home, now, step_s, seed)
         drive[:, Drive.SEASON, column] = outdoor_day[lead:, column] < building.heat_limit_celsius
@@ -142,6 +143,6 @@ def _draw_minutes(home: HomeSpec, day: int, seed: int) -> Floats:
     # Each draw runs at tap speed: spread its litres over the minutes it takes.
     edges = np.arange(_MINUTES + 1.0)
     length = litres / DRAW_LITRES_PER_MINUTE
-    done = np.clip((edges[:, None] - begin) / length, 0.0, 1.0) @ litres
+    done = (np.clip((edges[:, None] - begin) / length, 0.0, 1.0) * litres).sum(axis=1)
     done[-1] = litres.sum()  # a shower at midnight is booked before midnight
-    return np.asarray(np.diff(done))
+    return np.asarray(np.maximum(np.diff(done), 0.0))  # against rounding

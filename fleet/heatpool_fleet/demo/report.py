@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from rich.table import Table
 
 from heatpool_fleet.demo.scores import read_scores
@@ -84,12 +85,15 @@ def plot(outcome: Outcome, path: Path) -> None:
     from matplotlib import pyplot as plt  # noqa: PLC0415 - after the choice of the backend
 
     table = read_scores(outcome.scores)
-    days = (table.timestamp_s - outcome.healthy_from_s) / _DAY_S
     fault_day = (outcome.fault_from_s - outcome.healthy_from_s) / _DAY_S
-    figure, axes = plt.subplots(figsize=(11, 4.5), layout="constrained")
-    axes.plot(days, table.smoothed, ".", markersize=2.5, color="#20639b", label="score")
-    axes.plot(days, table.threshold, ".", markersize=1.5, color="#ed553b", label="threshold")
-    axes.axvspan(fault_day, float(days.max()), color="#ed553b", alpha=0.12, label="fault present")
+    figure, axes = plt.subplots(figsize=(11, 5), layout="constrained")
+    days = (table.timestamp_s - outcome.healthy_from_s) / _DAY_S
+    for number, name in enumerate(np.unique(table.channel)):
+        rows = table.channel == name
+        color = f"C{number}"
+        axes.plot(days[rows], table.smoothed[rows], ".", markersize=3, color=color, label=name)
+        axes.plot(days[rows], table.threshold[rows], "_", markersize=2, color=color, alpha=0.6)
+    axes.axvspan(fault_day, float(days.max()), color="red", alpha=0.1, label="fault present")
     axes.axvline(0.0, color="grey", linewidth=0.8, linestyle="--")
     axes.annotate(
         "history: the home learns its offset",
@@ -99,8 +103,8 @@ def plot(outcome: Outcome, path: Path) -> None:
     )
     axes.annotate("healthy week", (0.0, 1.02), fontsize=8, xycoords=("data", "axes fraction"))
     axes.set_xlabel("days since the end of the shared history")
-    axes.set_ylabel("anomaly score (0 usual, 1 unlike every home)")
-    axes.legend(loc="lower right", markerscale=4)
+    axes.set_ylabel("anomaly score and, as bars, its threshold")
+    axes.legend(loc="upper left", markerscale=4, title="mode/channel", fontsize=8)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

@@ -1,0 +1,359 @@
+"""The scoring chain over a whole recording at once: what `heatpool_contract.scoring` does, in bulk.
+
+In: a detector, or the part of one that exists so far, and the readings of one home. Out: values,
+steady rows, residuals, running means, smoothed scores. Guaranteed: every number equals the one the
+client computes reading by reading, bit for bit; `tests/trainer/test_features.py` holds it to that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from heatpool_contract.reference import MINUTE_MS
+from heatpool_contract.scorer_state import OFFSET_BLOCKS_MAX
+from heatpool_trainer.native import Bools, Floats, Integers, compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from heatpool_contract.detector import (
+        Channel,
+        Condition,
+        Derived,
+        Detector,
+        Field,
+        Mode,
+        OffsetRule,
+    )
+    from heatpool_trainer.readings import HomeSeries
+
+
+class Values(msgspec.Struct, frozen=True, eq=False):
+    """Canonical values of a recording and where they are steady."""
+
+    timestamps_ms: Integers
+    columns: dict[str, Floats]
+    """Fields and derived fields; NaN = missing."""
+    modes: Integers
+    """Index of the mode, -1 = none."""
+    steady: Bools
+
+
+class Rows(msgspec.Struct, frozen=True, eq=False):
+    """Steady readings of one mode at operating points the reference covers."""
+
+    timestamps_ms: Integers
+    conditioners: Floats
+    """Shape (n, conditioners)."""
+    targets: Floats
+    """Shape (n, targets); NaN = missing."""
+
+
+class Means(msgspec.Struct, frozen=True, eq=False):
+    """Running means of residuals where the scorer scores."""
+
+    timestamps_ms: Integers
+    vectors: Floats
+    """Shape (n, targets); NaN = missing."""
+    offset: Floats | None
+    """The home's own normal; None if the recording was too short to learn it."""
+    frozen_from: int
+    """Index of the first vector for which the offset was there."""
+
+
+def values(detector: Detector, series: HomeSeries) -> Values:
+    """Rename, scale, range, derive; then find mode and steady state of every reading.
+
+    `series` must be thinned to the detector's `spacing_ms_min`.
+    """
+    size = series.timestamps_ms.size
+    columns = {field.name: sent(field, series) for field in detector.fields}
+    for field in detector.fields:
+        if field.valid_when:
+            valid = holds(field.valid_when, columns, size)
+            columns[field.name] = np.where(valid, columns[field.name], np.nan)
+    for derived in detector.derived:
+        columns[derived.name] = _derive(derived, columns)
+    modes = np.full(size, -1, np.int64)
+    for index in range(len(detector.modes) - 1, -1, -1):
+        modes[holds(detector.modes[index].conditions, columns, size)] = index
+    steady = _steady(detector, series.timestamps_ms, columns, modes)
+    return Values(series.timestamps_ms, columns, modes, steady)
+
+
+def sent(field: Field, series: HomeSeries) -> Floats:
+    """One field of a recording: the first source that a reading carries, if in range."""
+    found = np.full(series.timestamps_ms.size, np.nan)
+    taken = np.zeros(found.size, np.bool_)
+    for source in field.sources:
+        column = series.columns.get(source.name)
+        if column is not None:
+            new = ~taken & ~np.isnan(column)
+            found[new] = source.scale * column[new] + source.shift
+            taken |= new
+    return np.where((found >= field.low) & (found <= field.high), found, np.nan)
+
+
+def holds(conditions: Iterable[Condition], columns: dict[str, Floats], size: int) -> Bools:
+    """Where all conditions hold."""
+    result = np.ones(size, np.bool_)
+    for condition in conditions:
+        column = columns[condition.field]
+        result &= ~np.isnan(column)
+        if condition.low is not None:
+            result &= column >= condition.low
+        if condition.high is not None:
+            result &= column <= condition.high
+    return result
+
+
+def rows(mode: Mode, index: int, found: Values) -> Rows:
+    """Steady readings of a mode whose conditioners are in range."""
+    chosen = found.steady & (found.modes == index)
+    for conditioner in mode.conditioners:
+        column = found.columns[conditioner.field]
+        chosen &= (column >= conditioner.low) & (column <= conditioner.high)
+    names = [conditioner.field for conditioner in mode.conditioners]
+    conditioners = _matrix([found.columns[name][chosen] for name in names], chosen)
+    targets = _matrix([found.columns[target.field][chosen] for target in mode.targets], chosen)
+    return Rows(found.timestamps_ms[chosen], conditioners, targets)
+
+
+def terms(mode: Mode, conditioners: Floats) -> Floats:
+    """Basis of the regression at every row, shape (n, terms)."""
+    scaled = [
+        (2.0 * conditioners[:, i] - one.low - one.high) / (one.high - one.low)
+        for i, one in enumerate(mode.conditioners)
+    ]
+    basis = np.ones((len(conditioners), len(mode.terms)))
+    for column, (first, second) in enumerate(mode.terms):
+        if first >= 0:
+            basis[:, column] = scaled[first]
+        if second >= 0:
+            basis[:, column] *= scaled[second]
+    return basis
+
+
+def residuals(mode: Mode, steady: Rows) -> Floats:
+    """Residual of every target at every row, shape (n, targets); NaN where there is none."""
+    basis = terms(mode, steady.conditioners)
+    result = np.empty_like(steady.targets)
+    for column, target in enumerate(mode.targets):
+        reference = np.zeros(len(basis))
+        for coefficient, term in zip(target.coefficients, basis.T, strict=True):
+            reference += coefficient * term
+        value = steady.targets[:, column]
+        if target.residual == "difference":
+            result[:, column] = value - reference
+        else:
+            usable = reference > target.reference_min
+            ratio = value / np.where(usable, reference, 1.0) - 1.0
+            result[:, column] = np.where(usable, ratio, np.nan)
+    return result
+
+
+def means(
+    mode: Mode, rule: OffsetRule, stride_ms: int, timestamps_ms: Integers, found: Floats
+) -> Means:
+    """Running means of residuals, one per stride, and the home's offset.
+
+    Args:
+        mode: for the length of the mean.
+        rule: how the offset is learnt.
+        stride_ms: least distance of two vectors.
+        timestamps_ms: of the rows.
+        found: residuals, shape (n, targets).
+    """
+    found = np.ascontiguousarray(found)
+    where, vectors = _running_means(
+        timestamps_ms,
+        found,
+        mode.mean_readings,
+        mode.mean_readings_min,
+        mode.mean_age_ms_max,
+        stride_ms,
+    )
+    last, blocks = _blocks(
+        timestamps_ms,
+        found,
+        rule.span_ms_min,
+        rule.readings_min,
+        rule.block_readings,
+        OFFSET_BLOCKS_MAX,
+    )
+    offset, frozen_from = None, where.size
+    if last >= 0:
+        weight = (last + 1) / (last + 1 + rule.shrink_readings)
+        offset = np.array([median(column) * weight for column in blocks.T])
+        frozen_from = int(np.searchsorted(where, last))
+    return Means(timestamps_ms[where], vectors, offset, frozen_from)
+
+
+def channel_inputs(channel_relative_to: str, found: Means) -> tuple[Integers, Floats]:
+    """Times and vectors that a channel gets to see, gaps still NaN."""
+    if channel_relative_to == "fleet":
+        return found.timestamps_ms, found.vectors
+    if found.offset is None:
+        return found.timestamps_ms[:0], found.vectors[:0]
+    start = found.frozen_from
+    return found.timestamps_ms[start:], found.vectors[start:] - found.offset
+
+
+def whitened(channel: Channel, vectors: Floats) -> Floats:
+    """Impute and whiten, shape (n, features)."""
+    complete = np.where(np.isnan(vectors), np.array(channel.imputed), vectors)
+    offsets = complete - np.array(channel.centre)
+    result = np.zeros_like(offsets)
+    for i in range(len(channel.centre)):
+        for j in range(len(channel.centre)):
+            result[:, i] += channel.whitening[i * len(channel.centre) + j] * offsets[:, j]
+    return result
+
+
+def squashed(channel: Channel, vectors: Floats) -> Floats:
+    """Impute, whiten, scale and squash, shape (n, features) within [0, 1]."""
+    z = (whitened(channel, vectors) - np.array(channel.median)) / np.array(channel.scale)
+    return 0.5 + 0.5 * z / (channel.squash + np.abs(z))
+
+
+def median(column: Floats) -> float:
+    """Median of the finite values as the client computes it; 0 if there are none."""
+    ordered = np.sort(column[~np.isnan(column)])
+    middle = ordered.size // 2
+    if not ordered.size:
+        return 0.0
+    if ordered.size % 2:
+        return float(ordered[middle])
+    return float((ordered[middle - 1] + ordered[middle]) * 0.5)
+
+
+def _matrix(columns: list[Floats], chosen: Bools) -> Floats:
+    return np.column_stack(columns) if columns else np.empty((int(chosen.sum()), 0))
+
+
+def _derive(derived: Derived, columns: dict[str, Floats]) -> Floats:
+    left, right = columns[derived.left], columns[derived.right]
+    if derived.operation == "difference":
+        return left - right
+    if derived.operation == "product":
+        return left * right
+    usable = right > derived.right_min
+    return np.where(usable, left / np.where(usable, right, 1.0), np.nan)
+
+
+def _steady(
+    detector: Detector, timestamps_ms: Integers, columns: dict[str, Floats], modes: Integers
+) -> Bools:
+    size = timestamps_ms.size
+    running, calm = np.zeros(size, np.bool_), np.zeros(size, np.bool_)
+    elapsed_ms = np.diff(timestamps_ms, prepend=timestamps_ms[:1])
+    unbroken = elapsed_ms <= detector.gap_ms_max
+    unbroken[:1] = False
+    for index, mode in enumerate(detector.modes):
+        here = modes == index
+        running |= here & holds(mode.steady.running, columns, size)
+        quiet = here.copy()
+        for limit in mode.steady.rates:
+            column = columns[limit.field]
+            change = np.abs(np.diff(column, prepend=np.nan)) * MINUTE_MS
+            quiet &= unbroken & (change <= limit.per_minute_max * elapsed_ms)
+        calm |= quiet
+    settle_ms = np.array([mode.steady.settle_ms for mode in detector.modes], np.int64)
+    return _settled(timestamps_ms, modes, running, calm, unbroken, settle_ms)
+
+
+@compiled
+def _settled(  # noqa: PLR0913 - numba takes arrays, not objects
+    timestamps_ms: Integers,
+    modes: Integers,
+    running: Bools,
+    calm: Bools,
+    unbroken: Bools,
+    settle_ms: Integers,
+) -> Bools:
+    steady = np.zeros(modes.size, np.bool_)
+    since = np.int64(0)
+    held = False
+    for i in range(modes.size):
+        if not running[i]:
+            held = False
+            continue
+        if not held or not unbroken[i] or modes[i] != modes[i - 1]:
+            since = timestamps_ms[i]
+        held = True
+        steady[i] = calm[i] and timestamps_ms[i] - since >= settle_ms[modes[i]]
+    return steady
+
+
+@compiled
+def _running_means(  # noqa: PLR0913 - numba takes arrays, not objects
+    timestamps_ms: Integers,
+    found: Floats,
+    readings: int,
+    readings_min: int,
+    age_ms_max: int,
+    stride_ms: int,
+) -> tuple[Integers, Floats]:
+    size, features = found.shape
+    where = np.empty(size, np.int64)
+    vectors = np.empty((size, features))
+    number = 0
+    first = 0
+    for i in range(size):
+        first = max(first, i + 1 - readings)
+        while timestamps_ms[first] < timestamps_ms[i] - age_ms_max:
+            first += 1
+        length = i + 1 - first
+        if length < readings_min:
+            continue
+        if number and timestamps_ms[i] - timestamps_ms[where[number - 1]] < stride_ms:
+            continue
+        measured = False
+        for feature in range(features):
+            total, count = 0.0, 0
+            for k in range(first, i + 1):
+                if not np.isnan(found[k, feature]):
+                    total += found[k, feature]
+                    count += 1
+            if 2 * count >= length:
+                vectors[number, feature] = total / count
+                measured = True
+            else:
+                vectors[number, feature] = np.nan
+        if measured:
+            where[number] = i
+            number += 1
+    return where[:number], vectors[:number]
+
+
+@compiled
+def _blocks(  # noqa: PLR0913 - numba takes arrays, not objects
+    timestamps_ms: Integers,
+    found: Floats,
+    span_ms_min: int,
+    readings_min: int,
+    block: int,
+    blocks_max: int,
+) -> tuple[int, Floats]:
+    """Index of the row that freezes the offset, -1 = none; means of the blocks until then."""
+    size, features = found.shape
+    means = np.full((blocks_max, features), np.nan)
+    for i in range(size):
+        readings = i + 1
+        if readings % block == 0:
+            for feature in range(features):
+                total, count = 0.0, 0
+                for k in range(readings - block, readings):
+                    if not np.isnan(found[k, feature]):
+                        total += found[k, feature]
+                        count += 1
+                if 2 * count >= block:
+                    means[readings // block - 1, feature] = total / count
+        full = readings >= blocks_max * block and readings % block == 0
+        enough = readings >= readings_min and timestamps_ms[i] - timestamps_ms[0] >= span_ms_min
+        if full or enough:
+            return i, means[: readings // block]
+    return -1, means[:0]

@@ -6,6 +6,7 @@ illegal value is an error that names it; the token stands in a file of its own a
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 
@@ -38,6 +39,7 @@ ENVIRONMENT: Final = {
     "HEATPOOL_CA_FILE": "ca_file",
 }
 """Variable -> key that it overrides. `HEATPOOL_TOKEN` and `HEATPOOL_HOME` are read elsewhere."""
+_HOST: Final = re.compile(r"[A-Za-z0-9._:\-]{1,253}")  # names with umlauts in their xn-- form
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 Batch = Annotated[int, msgspec.Meta(ge=1, le=20_000)]
@@ -191,11 +193,14 @@ def base_url(url: str, *, allow_http: bool) -> str:
         ValueError: not https (http only to this machine, or if allowed), or more than a base.
     """
     parts = urlsplit(url)
-    if parts.hostname is None or parts.scheme not in ("http", "https"):
+    host = parts.hostname
+    if host is None or not _HOST.fullmatch(host) or parts.scheme not in ("http", "https"):
         raise ValueError(f"{url!r} is no https address")
+    if parts.port == 0:  # reading it raises ValueError if it is no port at all
+        raise ValueError(f"{url!r} has no usable port")
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("an address has no user, query or fragment")
-    if parts.scheme == "http" and not allow_http and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "http" and not allow_http and host not in _LOOPBACK:
         raise ValueError(f"{url!r} is not encrypted; use https, or set allow_http")
     return url.rstrip("/").removesuffix(SUBMIT_PATH).rstrip("/")
 

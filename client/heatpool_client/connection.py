@@ -110,17 +110,22 @@ class Connection:
                 if config.ca_file
                 else httpx.create_ssl_context()  # certifi: small images have no store of their own
             )
-        except OSError as error:  # ssl.SSLError too
-            raise ClientError(Fault.CONFIG_INVALID, f"ca_file: {error}") from error
-        self._http = httpx.Client(
-            headers=headers,
-            verify=verify,
-            follow_redirects=False,
-            timeout=httpx.Timeout(
-                config.exchange_s_max, connect=min(_CONNECT_S_MAX, config.exchange_s_max)
-            ),
-            trust_env=not is_loopback(base_url),  # proxies of the house, but never for ourselves
-        )
+            self._http = httpx.Client(
+                headers=headers,
+                verify=verify,
+                follow_redirects=False,
+                timeout=httpx.Timeout(
+                    config.exchange_s_max, connect=min(_CONNECT_S_MAX, config.exchange_s_max)
+                ),
+                trust_env=not is_loopback(base_url),  # proxies of the house, never for ourselves
+            )
+        except (
+            OSError,
+            ValueError,
+            ImportError,
+            httpx.InvalidURL,
+        ) as error:  # certificates; an odd HTTPS_PROXY
+            raise ClientError(Fault.CONFIG_INVALID, f"ca_file or proxy: {error}") from error
 
     def ask(
         self,
@@ -141,12 +146,8 @@ class Connection:
             method, self.base_url + path, params=params, headers=headers, content=content
         )
         chunks: list[bytes] = []
-
-        def take(chunk: bytes) -> None:
-            chunks.append(chunk)
-
-        answer = self._exchange(request, take, ANSWER_BYTES_MAX, self._exchange_s_max)
-        return msgspec.structs.replace(answer, body=b"".join(chunks))
+        answer = self._exchange(request, chunks.append, ANSWER_BYTES_MAX, self._exchange_s_max)
+        return answer if answer.body else msgspec.structs.replace(answer, body=b"".join(chunks))
 
     def fetch(
         self,

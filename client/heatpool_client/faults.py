@@ -26,6 +26,7 @@ class Exit(IntEnum):
     REFUSED = 7  # again will not do
     NOTHING = 8  # no model for this installation, none opened yet
     UNTRUSTED = 9  # a file or an answer that does not verify
+    INTERRUPTED = 130  # Ctrl-C during `replay`: 128 + SIGINT, as shells do
 
 
 class Fault(StrEnum):

@@ -187,9 +187,9 @@ class Pool:
         from heatpool_client import keys as identity  # noqa: PLC0415 - see above
         from heatpool_client.updates import Believer, Updater  # noqa: PLC0415 - see above
 
+        connection = self._connection(self.config.hub_url)
         keys = identity.load(self.home)
         trust = self.trust()
-        connection = self._connection(self.config.hub_url)
         if keys.registered_s is None:
             self.register()
         believer = Believer(keys.own(self.config.installation), trust)

@@ -7,6 +7,7 @@ its limit is held; what is not in the format is an error with the line, or a `Ra
 from __future__ import annotations
 
 import csv as csv_module
+import re
 from io import TextIOWrapper
 from typing import IO, TYPE_CHECKING, AnyStr, Final
 
@@ -30,6 +31,8 @@ class Raw(msgspec.Struct, frozen=True):
     line: int
     cells: dict[str, Cell]
     problem: Words | None = None
+    unnamed: int = 0
+    """Cells below columns without a name, which are not in `cells`."""
 
 
 _record_decoder = msgspec.json.Decoder(dict[str, Cell])
@@ -39,6 +42,7 @@ _ONE_COLUMN: Final = Words(
 _LONG_LINE: Final = Words(
     f"more than {LINE_CHARS_MAX} characters", f"mehr als {LINE_CHARS_MAX} Zeichen"
 )
+_QUOTED: Final = re.compile('"[^"]*"')
 _NOT_JSON: Final = Words("not a JSON object", "kein JSON-Objekt")
 
 
@@ -104,12 +108,8 @@ def json(file: IO[bytes], name: str) -> Iterator[Raw]:
 
 
 def sniff(header: str) -> str:
-    """The delimiter that splits the header into most cells."""
-
-    def cells(delimiter: str) -> int:
-        return len(next(csv_module.reader([header], delimiter=delimiter), []))
-
-    return max(DELIMITERS, key=cells)
+    """The delimiter that is most frequent in the header, outside of quotes."""
+    return max(DELIMITERS, key=_QUOTED.sub("", header).count)
 
 
 def _csv(texts: IO[str], name: str, delimiter: str | None) -> Iterator[Raw]:
@@ -123,6 +123,9 @@ def _csv(texts: IO[str], name: str, delimiter: str | None) -> Iterator[Raw]:
         header = [cell.strip() for cell in next(csv_module.reader([first], delimiter=delimiter))]
         if len(header) == 1:
             raise ClientError(Fault.FILE_MALFORMED, name, above, _ONE_COLUMN)
+        named = [name for name in header if name]
+        if twice := next((name for name in named if named.count(name) > 1), None):
+            raise ClientError(Fault.COLUMN_TWICE, twice)
         for cells in reader:
             if cells:  # a blank line is no row
                 yield _raw(reader.line_num + above, header, cells)
@@ -142,7 +145,9 @@ def _raw(line: int, header: Sequence[str], cells: list[str]) -> Raw:
                 f"{len(cells)} Zellen unter {len(header)} Spalten",
             ),
         )
-    return Raw(line, dict(zip(header, cells, strict=True)))
+    values: dict[str, Cell] = dict(zip(header, cells, strict=True))
+    values.pop("", None)
+    return Raw(line, values, unnamed=header.count(""))
 
 
 def _lines(file: IO[AnyStr], name: str) -> Iterator[AnyStr]:

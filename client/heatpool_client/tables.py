@@ -167,6 +167,7 @@ class Table:
             ledger.rows_misshapen += 1
             self._problem(raw.line, raw.problem, "")
             return None
+        ledger.columns_unnamed = raw.unnamed
         time_column, fields = self._naming(tuple(raw.cells))
         if not all(cells.is_equal(raw.cells.get(name), value) for name, value in plan.where):
             ledger.rows_filtered += 1
@@ -214,11 +215,9 @@ class Table:
         else:
             wish = wish.for_records()
         time_column = columns.time_column(names, wish)
-        named = [name for name in names if name]
-        self.ledger.columns_unnamed = len(names) - len(named)
         if len(self._fields) >= _SHAPES_MAX:
             self._fields.clear()
-        self._fields[names] = (time_column, columns.fields(named, time_column, wish))
+        self._fields[names] = (time_column, columns.fields(names, time_column, wish))
         return self._fields[names]
 
     def _problem(self, line: int, what: Words, cell: str) -> None:

@@ -75,6 +75,8 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     """When the newest message was seen."""
     trained_ms: int = 0
     """When the last training of the model began, successful or not."""
+    failures: int = 0
+    """Trainings in a row that broke off; each doubles the pause before the next."""
 
 
 def encode(value: ReleasePointer | TrainingReport | News) -> bytes:

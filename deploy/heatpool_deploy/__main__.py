@@ -72,7 +72,15 @@ def init(state: Path) -> None:
 def up(state: Path, settings: tuple[str, ...]) -> None:
     """Run all servers and services in the foreground until Ctrl-C."""
     overrides = dict(pair.partition("=")[::2] for pair in settings) if settings else None
-    sys.exit(_or_exit(lambda: supervisor.up(stacks.prepare(state, overrides))))
+    prepared = _or_exit(lambda: stacks.prepare(state, overrides))
+    Console().print(
+        f"edge {prepared.ingest_url}, hub {prepared.modelhub_url}, "
+        f"VictoriaMetrics {prepared.victoria_url}, NATS {prepared.nats_url}; "
+        f"token for loggers in {prepared.keys / 'token'}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    sys.exit(_or_exit(lambda: supervisor.up(prepared)))
 
 
 @main.command()

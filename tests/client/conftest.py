@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
+from simulators.faketime import FakeTime
 from simulators.hub import TOKEN, Hub, running
-from simulators.publisher import NOW_S, TRUST, trust_file
+from simulators.publisher import TRUST, trust_file
 
 from heatpool_client import consent, setup
 from heatpool_client.__main__ import cli
-from heatpool_client.clock import Clock
 from heatpool_client.commands.shell import Surroundings
-from heatpool_client.config import Config
 from heatpool_client.consent import CONSENT_VERSION
 from heatpool_client.home import Home
 from heatpool_client.pool import Pool
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from heatpool_client.config import Config
+
 Heatpool = Callable[..., Result]
-
-
-class FakeTime:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now_s = float(NOW_S)
-        self.slept: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        """Move on at once."""
-        self.slept.append(seconds)
-        self.now_s += seconds
-
-    def clock(self) -> Clock:
-        """As the client takes it; chance is a half."""
-        return Clock(lambda: self.now_s, lambda: self.now_s, self.sleep, lambda: 0.5)
 
 
 @pytest.fixture

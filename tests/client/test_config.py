@@ -49,6 +49,11 @@ def test_a_written_configuration_is_read_back(
         'server = "https://user:secret@pool.example"',
         'server = "https://pool.example/?a=1"',
         'server = ""',
+        'server = "https://pool.example:99999"',
+        'server = "https://pool.example:0"',
+        'server = "https://po ol.example"',
+        'server = "https://[::1"',
+        'server = "https:///path"',
         f'installation_id = "{ID.upper()}"',
         f'installation_id = "{ID}\\n"',
         'installation_id = "00000000-0000-0000-0000-000000000000"',
@@ -67,7 +72,7 @@ def test_a_written_configuration_is_read_back(
 )
 def test_what_is_not_a_setting_is_an_error(line: str) -> None:
     """Unknown keys and illegal values are refused before anything is sent."""
-    key = line.split(" ")[0]
+    key = line.split(" ", maxsplit=1)[0]
     rest = "".join(one + "\n" for one in MINIMAL.splitlines() if not one.startswith(key + " "))
     with pytest.raises(ClientError) as caught:
         parse(f"{line}\n{rest}".encode(), {})

@@ -69,10 +69,10 @@ def test_no_retry_after_header_is_an_error(header: str) -> None:
     assert seconds is None or seconds >= 0
 
 
-@pytest.mark.parametrize(("status", "again"), [(429, True), (500, True), (503, True), (599, True)])
-def test_busy_servers_are_asked_again(status: int, again: bool) -> None:
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 599])
+def test_busy_servers_are_asked_again(status: int) -> None:
     """429 and every 5xx."""
-    assert is_worth_repeating(status) is again
+    assert is_worth_repeating(status)
 
 
 @pytest.mark.parametrize("status", [200, 204, 301, 400, 401, 403, 404, 408, 409, 410, 413, 422])

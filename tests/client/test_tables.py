@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from heatpool_client.cells import number
 from heatpool_client.columns import Wish
 from heatpool_client.faults import ClientError, Fault
 from heatpool_client.records import JSON_BYTES_MAX, LINE_CHARS_MAX, sniff
@@ -20,8 +18,11 @@ from heatpool_client.submission import Row
 from heatpool_client.tables import Ledger, Plan, Table
 from heatpool_client.times import TimeFormat
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def table(tmp_path: Path, content: str | bytes, name: str = "a.csv", **plan: object) -> Table:
+
+def table(tmp_path: Path, content: str | bytes, name: str = "a.csv", /, **plan: object) -> Table:
     """A file of this content."""
     path = tmp_path / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -58,10 +59,8 @@ def test_a_plain_table_is_read(tmp_path: Path) -> None:
         ("time, a \n 0 , 1.5 \n", {}),
     ],
 )
-def test_dialects_mean_the_same(
-    tmp_path: Path, content: str, options: dict[str, object]
-) -> None:
-    """Delimiters are guessed; byte order marks, quotes, blanks and trailing commas do not matter."""
+def test_dialects_mean_the_same(tmp_path: Path, content: str, options: dict[str, object]) -> None:
+    """Delimiters are guessed; marks, quotes, blanks and trailing commas do not matter."""
     assert list(table(tmp_path, content, **options).rows()) == [Row(0.0, {"a": 1.5}, 1)]
 
 
@@ -147,8 +146,7 @@ def test_a_filter_that_leaves_nothing_says_so(tmp_path: Path) -> None:
         ("a.json", '[{"timestamp":0,"a":1.5,"s":"x","n":null,"l":[1]},{"timestamp":1,"b":true}]'),
         (
             "a.json",
-            '{"installation_id":"?","data":[{"timestamp":0,"a":1.5,"s":"x","n":null,"l":{}},'
-            '{"timestamp":1,"b":true}]}',
+            '{"id":"?","data":[{"timestamp":0,"a":1.5,"s":"x","n":null,"l":{}},{"timestamp":1,"b":true}]}',
         ),
     ],
 )
@@ -209,7 +207,9 @@ def test_large_files_are_streamed(tmp_path: Path) -> None:
     rows.close()  # type: ignore[attr-defined]  # rows() is a generator
 
 
-cells_of_numbers = st.floats(allow_nan=False, allow_infinity=False, max_value=1e300, min_value=-1e300)
+cells_of_numbers = st.floats(
+    allow_nan=False, allow_infinity=False, max_value=1e300, min_value=-1e300
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
@@ -256,44 +256,6 @@ def test_no_file_is_an_unknown_error(tmp_path: Path, content: bytes, name: str) 
     if rows:
         assert sum(parts) == ledger.rows_read
         assert len(rows) == ledger.rows_taken
-
-
-@given(st.text(max_size=20) | st.floats() | st.integers() | st.booleans() | st.none())
-def test_a_cell_is_a_finite_number_a_state_empty_or_refused(cell: str | float | None) -> None:
-    """Nothing else leaves `cells.number`."""
-    try:
-        value = number(cell, ".")
-    except (ValueError, OverflowError):
-        return
-    assert value is None or math.isfinite(value)
-
-
-@pytest.mark.parametrize(
-    ("cell", "decimal", "value"),
-    [
-        ("1,5", ",", 1.5),
-        ("-3", ",", -3.0),
-        ("true", ".", True),
-        ("OFF", ".", False),
-        ("NaN", ".", None),
-        (" n/a ", ".", None),
-        (True, ".", True),
-        (7, ".", 7),
-    ],
-)
-def test_cells_mean_what_loggers_mean(cell: str | float, decimal: str, value: object) -> None:
-    """Decimal commas where said so, states of EMS-ESP, gaps of pandas."""
-    assert number(cell, decimal) == value
-
-
-@pytest.mark.parametrize(
-    ("cell", "decimal"),
-    [("1,5", "."), ("1.234,5", ","), ("1_000", "."), ("inf", "."), ("x", "."), ([1], "."), (10**400, ".")],
-)
-def test_ambiguous_cells_are_refused(cell: object, decimal: str) -> None:
-    """No guess between a decimal and a thousands mark."""
-    with pytest.raises((ValueError, OverflowError)):
-        number(cell, decimal)  # type: ignore[arg-type]  # also what is no cell
 
 
 def test_the_delimiter_is_the_one_that_splits_most() -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import httpx
 import numpy as np
 import pytest
-from owner import Owner, wait_for_release
 
 from heatpool_deploy import keys
 from heatpool_fleet import posting
-from heatpool_fleet.demo.client import write_csv
+from heatpool_fleet.demo.client import HomeCommands, write_csv
+from heatpool_fleet.demo.running import wait_for_release
 from heatpool_fleet.demo.scores import auc, read_scores
 from heatpool_fleet.faults import Fault, FaultKind
 from heatpool_fleet.homes import make_homes
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow, pytest.mark.timeout(400)]
 MODEL = "AERO SLM 6-17"
+SLUG = "aero_slm_6_17"
 DAY_S = 86_400.0
 DAYS = 16.0
 SCORED_DAYS = 6.0
@@ -41,18 +42,18 @@ def test_a_home_contributes_and_scores_with_the_community_detector(
     now_s = time.time() // 60 * 60
     own, *others = _recordings(now_s)
     until_s = now_s - SCORED_DAYS * DAY_S
-    owner = Owner(whole_pool, tmp_path / "home", MODEL)
+    owner = HomeCommands(whole_pool.stack, MODEL, tmp_path / "home")
     owner.init()
 
     history = tmp_path / "history.csv"
     write_csv(own, history, 0.0, until_s)
-    _records, samples = owner.send(str(history))
+    sent = owner.replay(history)
     target = posting.Target(whole_pool.stack.ingest_url, whole_pool.token)
     counts = asyncio.run(posting.post([_before(o, until_s) for o in others], target, _ignore))
-    posted = counts.samples + samples
+    posted = counts.samples + int(str(sent["samples_accepted"]))
     stored = whole_pool.wait_until_counted(READINGS, posted)
-    release = wait_for_release(whole_pool)
-    first, again = owner.run("update"), owner.run("update")
+    release = wait_for_release(whole_pool.stack, SLUG)
+    first, again = owner.update(), owner.update()
     scores = _scores(owner, own, until_s, tmp_path)
 
     assert stored == posted == _before(own, until_s).samples * 8
@@ -82,11 +83,11 @@ def _before(recording: Recording, until_s: float) -> Recording:
     )
 
 
-def _scores(owner: Owner, own: Recording, until_s: float, folder: Path) -> float:
+def _scores(owner: HomeCommands, own: Recording, until_s: float, folder: Path) -> float:
     """AUC of the days with the fault against the healthy days before."""
     file, output = folder / "present.csv", folder / "scores.csv"
     write_csv(own, file, until_s - 8 * DAY_S, np.inf)
-    owner.run("score", str(file), "--output", str(output))
+    owner.score(file, output)
     table, onset_s = read_scores(output), until_s + SCORED_DAYS / 2 * DAY_S
     healthy = table.between(until_s, onset_s)
     return auc(healthy.smoothed, table.between(onset_s, np.inf).smoothed)
@@ -107,9 +108,9 @@ def _assert_only_contributors_are_served(pool: Pool) -> None:
     assert download.status_code == 403
 
 
-def _assert_no_id_is_known_past_the_edge(pool: Pool, fleet_id: str, owner: Owner) -> None:
+def _assert_no_id_is_known_past_the_edge(pool: Pool, fleet_id: str, owner: HomeCommands) -> None:
     """Neither logs nor labels hold a UUID or a token."""
-    status = owner.run("status")
+    status = owner.status()
     own_id = str(status["installation_id"])
     logs = "".join(path.read_text("utf-8") for path in pool.stack.state.glob("*.log"))
     labels = httpx.get(f"{pool.stack.victoria_url}/api/v1/label/installation/values").text

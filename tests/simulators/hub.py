@@ -12,10 +12,10 @@ import threading
 import time
 from base64 import b64encode
 from collections import deque
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -34,6 +34,9 @@ from heatpool_contract.answers import (
 from heatpool_contract.grants import make_grant, read_registration
 from heatpool_contract.identity import InstallationId
 from heatpool_contract.refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 TOKEN = "0123456789abcdef-test"
 
@@ -79,8 +82,8 @@ class Hub:
         """Empty pool."""
         self.url = ""
         self.requests: list[Seen] = []
-        self.scripted: deque[Reply] = deque()
-        """Served in turn before anything else."""
+        self.scripted: deque[Reply | None] = deque()
+        """Served in turn before anything else; None: as usual."""
         self.submissions: list[telemetry.Submission] = []
         self.known: set[str] = set()
         self.keys: dict[str, bytes] = {}
@@ -106,20 +109,19 @@ class Hub:
     def answer(self, seen: Seen) -> Reply:
         """Whatever is due."""
         self.requests.append(seen)
-        if self.scripted:
-            return self.scripted.popleft()
+        scripted = self.scripted.popleft() if self.scripted else None
+        if scripted is not None:
+            return scripted
         if seen.headers.get("authorization") != f"Bearer {TOKEN}":
             return refusal(Refusal.TOKEN_WRONG)
-        match seen.method, seen.path.rsplit("/", 1)[-1]:
-            case "POST", "submit":
-                return self._submit(seen)
-            case "PUT", "keys":
-                return self._register(seen)
-            case "GET", "check":
-                return self._check(seen)
-            case "GET", "download":
-                return self._download(seen)
-        return refusal(Refusal.NOT_FOUND)
+        routes = {
+            ("POST", "submit"): self._submit,
+            ("PUT", "keys"): self._register,
+            ("GET", "check"): self._check,
+            ("GET", "download"): self._download,
+        }
+        route = routes.get((seen.method, seen.path.rsplit("/", 1)[-1]))
+        return refusal(Refusal.NOT_FOUND) if route is None else route(seen)
 
     def _submit(self, seen: Seen) -> Reply:
         submission = telemetry.decode(gzip.decompress(seen.body))
@@ -148,7 +150,7 @@ class Hub:
         known = self.keys.setdefault(installation, request.x25519)
         if known != request.x25519:
             return refusal(Refusal.KEY_CONFLICT)
-        return json(KeysAnswer("bound"), 201)
+        return json(KeysAnswer(status="bound"), 201)
 
     def _check(self, seen: Seen) -> Reply:
         release = self.release

@@ -37,7 +37,14 @@ PSEUDONYM_KEY = "the key of the test pool's names"
 MODEL_NAME = "AERO SLM 6-17"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
-SETTLE_S_MAX = 20.0
+SETTLE_S_MAX = 40.0
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something holds that nobody announces."""
+    async with asyncio.timeout(SETTLE_S_MAX):
+        while not condition():  # noqa: ASYNC110 - there is no event for what a test looks at
+            await asyncio.sleep(0.01)
 
 
 def settings(**changes: object) -> Settings:
@@ -123,7 +130,10 @@ class RunningHub:
         """Follow the buckets and listen; returns when the views are complete."""
         self._tasks = [asyncio.create_task(work) for work in self.parts.background()]
         await self.life.serve(self.parts.app, "127.0.0.1", self.port)
-        await self.until(lambda: self.parts.registry.is_loaded and self.parts.releases.is_loaded)
+        await self.until(
+            lambda: self.parts.registry.is_loaded and self.parts.releases.loaded.is_set()
+        )
+        self.life.set_check("started", ok=True)
 
     async def stop(self) -> None:
         """End everything."""
@@ -136,9 +146,7 @@ class RunningHub:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something holds."""
-        async with asyncio.timeout(SETTLE_S_MAX):
-            while not condition():
-                await asyncio.sleep(0.01)
+        await until(condition)
 
     async def enter(self, home: InstallationId, entry: Installation) -> None:
         """Write an entry, as the writer does, and wait until the hub knows it."""

@@ -40,9 +40,7 @@ def tiny(model: str = "aero_slm_6_17", state: str = "released") -> Detector:
         median=(0.0,),
         scale=(1.0,),
         squash=1.0,
-        forests=(
-            Forest(structure=0, window_size=100, r_mass=array("I", [100, 100, 0]).tobytes()),
-        ),
+        forests=(Forest(structure=0, window_size=100, r_mass=array("I", [100, 100, 0]).tobytes()),),
         smoothing_ms=0,
         threshold=0.5,
         debounce_ms=0,
@@ -90,7 +88,7 @@ def tiny(model: str = "aero_slm_6_17", state: str = "released") -> Detector:
                 threshold=array("d", [0.5]).tobytes(),
             ),
         ),
-        offset=OffsetRule(span_ms_min=0, readings_min=0, block_readings=1, shrink_readings=0.0),
+        offset=OffsetRule(span_ms_min=0, readings_min=0, block_readings=1),
         self_tests=(),
     )
     return msgspec.structs.replace(without_tests, self_tests=(_self_test(without_tests),))

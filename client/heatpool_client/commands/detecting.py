@@ -29,6 +29,7 @@ class ScoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     """As click hands them over."""
 
     stdin: bool
+    history: Path | None
     output: Path | None
     output_format: Literal["csv", "jsonl"] | None
 
@@ -77,6 +78,11 @@ def update(shell: Shell, again: bool) -> None:  # noqa: FBT001 - click passes by
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--stdin", is_flag=True, help="Read standard input; say its --format.")
 @click.option(
+    "--history",
+    type=click.Path(path_type=Path),
+    help="Earlier readings of this home: what is normal here is learnt from them, uncounted.",
+)
+@click.option(
     "--output", type=click.Path(path_type=Path), help="Write a line per scored row; - for stdout."
 )
 @click.option(
@@ -95,7 +101,12 @@ def score_command(shell: Shell, file: Path | None, table: TableOptions, **given:
         active = pool.active()
         if active is None:
             raise ClientError(Fault.NO_MODEL)
-        scored = score(readings.rows(), pool.scorer(), summary, shell.language)
+        scorer = pool.scorer()
+        if options.history is not None:
+            earlier = Table(options.history, table.plan(pool.config)).rows()
+            for _ in score(earlier, scorer, Summary(), shell.language):
+                pass
+        scored = score(readings.rows(), scorer, summary, shell.language)
         if options.output is None:
             for _ in scored:
                 pass

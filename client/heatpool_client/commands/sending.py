@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from heatpool_client.commands.shell import Shell
 
 SHOWN_RECORDS: Final = 3
+_TOLD_APART: Final = ("rejections", "values_dropped", "rows_done", "receipts")
 NOBODY: Final = Config(
     server="https://localhost",
     installation_id="00000000-0000-4000-8000-000000000000",
@@ -61,6 +62,7 @@ class SendReport(msgspec.Struct, kw_only=True):
     first_payload_bytes: int | None = None
     first_payload_records: int | None = None
     error: ErrorSeen | None = None
+    interrupted: bool = False
 
 
 def sender_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -153,6 +155,8 @@ def _send(shell: Shell, file: Path, options: TableOptions, sending: Sending) -> 
             report.error = shell.seen(error)
             if not shell.as_json:
                 shell.fail(error)
+        except KeyboardInterrupt:  # the usual end of a replay at speed
+            report.interrupted = True
     report.ledger = table.ledger
     report.took_s = round(shell.clock.monotonic_s() - start_s, 3)
     shell.report(report, _lines(report, shell))
@@ -223,6 +227,8 @@ def _shift_s(table: Table, sending: Sending, now_s: float) -> float:
 def _status(report: SendReport) -> Exit:
     if report.error is not None:
         return Exit(report.error.exit)
+    if report.interrupted:
+        return Exit.INTERRUPTED
     totals = report.totals
     nothing_taken = totals.records_posted > 0 and totals.records_accepted == 0
     return Exit.REFUSED if nothing_taken and not report.dry_run else Exit.OK
@@ -238,7 +244,7 @@ def _lines(report: SendReport, shell: Shell) -> list[tuple[str, object]]:
         (label, text)
         for part in (report.ledger, report.totals)
         for label, text in lines_of(part, shell.language)
-        if text not in (0, "-", {}, []) and label not in ("rejections", "values_dropped")
+        if text not in (0, "-", {}, []) and label not in _TOLD_APART
     ]
     totals = report.totals
     for counts in (totals.rejections, totals.values_dropped):
@@ -247,7 +253,7 @@ def _lines(report: SendReport, shell: Shell) -> list[tuple[str, object]]:
         lines.append(("first request", f"{report.first_payload_records} records"))
         lines.append(("", f"{report.first_payload_bytes} bytes before gzip, beginning with"))
         lines.append(("", msgspec.json.encode(report.first_payload).decode()))
-    if report.error is not None and totals.rows_done:
+    if (report.error is not None or report.interrupted) and totals.rows_done:
         lines.append(("go on with", f"--skip {totals.rows_done}"))
     lines.append(("took", f"{report.took_s:.1f} s"))
     return lines

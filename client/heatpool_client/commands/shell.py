@@ -97,7 +97,8 @@ class Shell:
         width = max((len(label) for label, _ in pairs), default=0)
         console = self.console(stderr=stderr)
         for label, text in pairs:
-            console.print(Text.assemble((label.ljust(width + 2), "bold"), str(text)))
+            name = label if label.startswith(" ") else label.replace("_", " ")  # codes stay
+            console.print(Text.assemble((name.ljust(width + 2), "bold"), str(text)))
 
     def write(self, content: bytes, *, stderr: bool = False) -> None:
         """Bytes as they are, on a line of their own."""

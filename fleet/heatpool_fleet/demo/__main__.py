@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -13,9 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from heatpool_deploy import stack as stacks
-from heatpool_deploy import supervisor
 from heatpool_fleet.demo import report
-from heatpool_fleet.demo.running import DemoError, running
+from heatpool_fleet.demo.running import DemoError, forget, running
 from heatpool_fleet.demo.story import Plan, tell
 from heatpool_fleet.demo.timing import Book
 from heatpool_fleet.faults import FaultKind
@@ -36,7 +34,6 @@ def main(state: Path, *, keep: bool, **size: object) -> None:
     """Run the whole pool on this machine with simulated homes, and check what comes out."""
     console = Console(width=None if sys.stdout.isatty() else 110)
     plan = msgspec.convert(size, Plan)
-    _forget(state)
     book = Book()
     started_s = time.monotonic()
     columns = (
@@ -46,6 +43,7 @@ def main(state: Path, *, keep: bool, **size: object) -> None:
         TimeElapsedColumn(),
     )
     try:
+        forget(state)
         with running(state) as stack:
             book.stages.append(("start servers and services", time.monotonic() - started_s))
             with Progress(*columns, console=console) as progress:
@@ -60,14 +58,6 @@ def main(state: Path, *, keep: bool, **size: object) -> None:
     except (DemoError, stacks.StackError) as error:
         raise click.ClickException(str(error)) from error
     sys.exit(0 if book.held else 1)
-
-
-def _forget(state: Path) -> None:
-    """Every demo begins with an empty pool."""
-    if supervisor.running(state) is not None:
-        raise click.ClickException(f"a demo is running; `heatpoolctl down --state {state}`")
-    if (state / stacks.PORTS_FILE).exists():
-        shutil.rmtree(state)
 
 
 def _until_interrupted() -> None:

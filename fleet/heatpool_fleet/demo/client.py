@@ -10,7 +10,7 @@ import csv
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,16 +24,14 @@ if TYPE_CHECKING:
     from heatpool_deploy.stack import Stack
     from heatpool_fleet.recording import Recording
 
-FOLDER: Final = "home"
-
 
 class HomeCommands:
     """The command line of one home."""
 
-    def __init__(self, stack: Stack, model: str) -> None:
+    def __init__(self, stack: Stack, model: str, folder: Path) -> None:
         self._stack = stack
         self._model = model
-        self.folder = stack.state / FOLDER
+        self._folder = folder
 
     def init(self) -> dict[str, object]:
         """Consent, keys, configuration."""
@@ -45,22 +43,29 @@ class HomeCommands:
             *("--trust", str(self._stack.keys / keys.TRUST_FILE)),
         )
 
-    def replay(self, file: Path) -> dict[str, object]:
-        """Send a recording."""
-        return self._run("replay", str(file), "--batch", "1440")
+    def replay(self, file: Path, *arguments: str) -> dict[str, object]:
+        """Send a recording; the totals."""
+        totals = self._run("replay", str(file), *arguments)["totals"]
+        if not isinstance(totals, dict):
+            raise DemoError("heatpool replay reports no totals")
+        return totals
 
     def update(self) -> dict[str, object]:
         """Check, download, verify, open."""
         return self._run("update")
 
-    def score(self, file: Path, output: Path) -> dict[str, object]:
+    def score(self, file: Path, output: Path, *arguments: str) -> dict[str, object]:
         """Score a recording with the opened model."""
-        return self._run("score", str(file), "--output", str(output), "--output-format", "csv")
+        return self._run("score", str(file), "--output", str(output), *arguments)
+
+    def status(self) -> dict[str, object]:
+        """What is set up."""
+        return self._run("status")
 
     def _run(self, command: str, *arguments: str) -> dict[str, object]:
         words = [sys.executable, "-m", "heatpool_client", command, *arguments]
         done = subprocess.run(  # noqa: S603 - our own program
-            [*words, "--home", str(self.folder), "--json"],
+            [*words, "--home", str(self._folder), "--json"],
             capture_output=True,
             text=True,
             check=False,

@@ -6,6 +6,7 @@ ends; the log of all processes is in the state folder.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
+from heatpool_deploy import keys, supervisor
 from heatpool_deploy import stack as stacks
-from heatpool_deploy import supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from heatpool_deploy.stack import Stack
 
 START_S_MAX: Final = 60.0
+TRAIN_S_MAX: Final = 240.0
 LOG: Final = "pool.log"
 SETTINGS: Final = {
     "HEATPOOL_TRAINER_QUIET_S": "5",  # 300 in production: a demo has no patience
@@ -34,6 +36,18 @@ SERVICES: Final = ("ingest", "writer", "trainer", "modelhub")
 
 class DemoError(Exception):
     """The demo cannot go on; the text says where to look."""
+
+
+def forget(state: Path) -> None:
+    """Delete what an earlier demo left, so that this one begins with an empty pool.
+
+    Raises:
+        DemoError: it is running.
+    """
+    if supervisor.running(state) is not None:
+        raise DemoError(f"a demo is running; `heatpoolctl down --state {state}`")
+    if (state / stacks.PORTS_FILE).exists():  # only a folder that is one of ours
+        shutil.rmtree(state)
 
 
 @contextmanager
@@ -77,6 +91,23 @@ def metric(stack: Stack, service: str, name: str) -> float:
         if line.startswith(f"{name} "):
             return float(line.split()[-1])
     return 0.0
+
+
+def wait_for_release(stack: Stack, model: str, seq: int = 1) -> dict[str, object]:
+    """Poll the hub as an operator would, until it lists a release of the model.
+
+    Raises:
+        DemoError: there is none after `TRAIN_S_MAX`.
+    """
+    headers = {"Authorization": f"Bearer {stack.secret(keys.OPERATOR_TOKEN)}"}
+    deadline = time.monotonic() + TRAIN_S_MAX
+    while time.monotonic() < deadline:
+        answer = httpx.get(f"{stack.modelhub_url}/api/v1/models", headers=headers).json()
+        for found in answer["models"]:
+            if found["model"] == model and found["seq"] >= seq:
+                return dict(found)
+        time.sleep(0.5)
+    raise DemoError(f"no release of {model} after {TRAIN_S_MAX:.0f} s, see {stack.state}")
 
 
 def private_url(stack: Stack, service: str, path: str) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from heatpool_deploy import keys
 from heatpool_fleet import posting
 from heatpool_fleet.demo.client import HomeCommands, write_csv
-from heatpool_fleet.demo.running import DemoError, metric
+from heatpool_fleet.demo.running import DemoError, metric, wait_for_release
 from heatpool_fleet.demo.scores import auc, read_scores
 from heatpool_fleet.faults import Fault, FaultKind
 from heatpool_fleet.homes import make_homes
@@ -36,8 +36,8 @@ DAY_S: Final = 86_400.0
 SCORED_DAYS: Final = 14.0  # a healthy week, then a week with the fault
 LEARN_DAYS: Final = 10.0  # of its own history, from which the home learns its offset
 DRAIN_S_MAX: Final = 240.0
-TRAIN_S_MAX: Final = 240.0
 MODEL: Final = "AERO SLM 6-17"
+SLUG: Final = "aero_slm_6_17"
 READINGS: Final = '{__name__=~"heatpump_.+",__name__!~"heatpump_(batch_samples|info)"}'
 
 
@@ -102,7 +102,7 @@ def tell(stack: Stack, plan: Plan, book: Book, progress: Progress) -> Outcome:
             {homes[0].index: fault},
         )
     own, *others = recordings
-    commands = HomeCommands(stack, MODEL)
+    commands = HomeCommands(stack, MODEL, stack.state / "home")
     with book.stage("post"):
         accepted = _post(stack, commands, own, others, healthy_from_s, progress)
     with book.stage("write, and wait until it is durable"):
@@ -121,7 +121,7 @@ def tell(stack: Stack, plan: Plan, book: Book, progress: Progress) -> Outcome:
         found=f"{sums.value_posted:.3f} / {sums.value_stored:.3f}",
     )
     with book.stage("train, judge, sign and publish"), _shown(progress, "training the detector"):
-        report = _wait_for_release(stack)
+        report = wait_for_release(stack, SLUG)
     with book.stage("check, download, verify and open"):
         update = commands.update()
     book.check(
@@ -180,7 +180,7 @@ def _post(
         raise DemoError(f"the edge rejected {counts.rejected} records of the fleet")
     sent = commands.replay(file)
     progress.advance(task, records)
-    return counts.samples + int(str(_find(sent, "samples_accepted")))
+    return counts.samples + int(str(sent["samples_accepted"]))
 
 
 def _drain(stack: Stack, samples: int, progress: Progress) -> None:
@@ -225,19 +225,6 @@ def _query(stack: Stack, expression: str) -> float:
     return float(result[0]["value"][1]) if result else 0.0
 
 
-def _wait_for_release(stack: Stack) -> dict[str, object]:
-    """Poll the hub as an operator would, until the model is there."""
-    headers = {"Authorization": f"Bearer {stack.secret(keys.OPERATOR_TOKEN)}"}
-    deadline = time.monotonic() + TRAIN_S_MAX
-    while time.monotonic() < deadline:
-        models = httpx.get(f"{stack.modelhub_url}/api/v1/models", headers=headers).json()
-        if models.get("models"):
-            found: dict[str, object] = models["models"][0]
-            return found
-        time.sleep(0.5)
-    raise DemoError(f"no release after {TRAIN_S_MAX:.0f} s, see {stack.state / 'pool.log'}")
-
-
 def _score(
     stack: Stack, commands: HomeCommands, own: Recording, weeks: tuple[float, float]
 ) -> tuple[float, float, float]:
@@ -267,16 +254,6 @@ def _until(recording: Recording, until_s: float) -> Recording:
         timestamps_s=recording.timestamps_s[:end],
         columns={name: column[:end] for name, column in recording.columns.items()},
     )
-
-
-def _find(answer: dict[str, object], key: str) -> object:
-    """`key` at the top of an answer or one level below."""
-    if key in answer:
-        return answer[key]
-    for value in answer.values():
-        if isinstance(value, dict) and key in value:
-            return value[key]
-    raise DemoError(f"the client did not say {key}")
 
 
 class _shown:  # noqa: N801 - used as a statement

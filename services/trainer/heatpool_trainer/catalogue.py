@@ -77,7 +77,6 @@ class Profile(_Data, frozen=True, kw_only=True):
     offset_min: float
     """and in steady operation."""
     offset_block: float
-    offset_shrink: float
     squash: float
     home_channel: bool
 

@@ -185,7 +185,8 @@ class Trainer:
         self._metrics.training_seconds.observe(took_s)
         self._metrics.trainings.labels(report.outcome).inc()
         await self._report(msgspec.structs.replace(report, took_s=round(took_s, 3)))
-        after = newsroom.after_training(item, self._news[model], began_ms)
+        failed = report.outcome == "failed"
+        after = newsroom.after_training(item, self._news[model], began_ms, failed=failed)
         self._news[model] = after
         await self._buckets.reports.put(release.news_key(model), release.encode(after))
         self._log.info(

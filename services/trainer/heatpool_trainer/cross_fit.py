@@ -56,15 +56,12 @@ def home_inputs(
     for number, model in enumerate(models):
         per_mode = []
         for mode, rows in zip(model.modes, steady, strict=True):
-            residuals = features.residuals(mode, rows)
-            means = features.means(
-                mode, model.offset, model.stride_ms, rows.timestamps_ms, residuals
-            )
-            limit = len(means.vectors) if number == fold else vectors_max
+            found_means = features.means(mode, model, rows)
+            limit = len(found_means.fleet) if number == fold else vectors_max
             per_mode.append(
                 {
-                    kind: _thinned(*features.channel_inputs(kind, means), limit)
-                    for kind in ("home", "fleet")
+                    "home": _thinned(found_means.home_timestamps_ms, found_means.home, limit),
+                    "fleet": _thinned(found_means.fleet_timestamps_ms, found_means.fleet, limit),
                 }
             )
         inputs.append(per_mode)

@@ -239,5 +239,4 @@ def _offset_rule(profile: Profile, pace: _Pace) -> OffsetRule:
         span_ms_min=pace.duration_ms(profile.offset_span),
         readings_min=pace.readings(profile.offset_min),
         block_readings=pace.readings(profile.offset_block),
-        shrink_readings=float(pace.readings(profile.offset_shrink)),
     )

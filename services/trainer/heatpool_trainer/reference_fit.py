@@ -23,6 +23,11 @@ HUBER_K: Final = 1.345  # 95 % efficient for normal errors
 MAD_TO_SIGMA: Final = 1.4826
 ROUNDS: Final = 12  # of weights and home effects
 TINY: Final = 1e-300
+CLIP_SIGMAS: Final = 6.0  # beyond, a reading pulls at a home's own coefficients no further
+OWN_ROWS_MIN: Final = 100  # of a home, to tell how it differs
+OWN_RIDGE: Final = 1e-5  # of terms within [-1, 1]: where a home shows no variation, none is claimed
+PENALTY_MIN: Final = 1e-3
+PENALTY_MAX: Final = 1e9
 RIDGE: Final = 1e-6  # of the diagonal: a conditioner that hardly varies must not blow up
 ROWS_QUADRATIC_MIN: Final = 400  # of all homes: ten coefficients need some
 ROWS_LINEAR_MIN: Final = 100
@@ -87,6 +92,41 @@ def fit(
         pull = np.minimum(1.0, HUBER_K * sigma / np.maximum(errors, TINY))
         weights = equal * pull / (size * size)
     return tuple(float(one) for one in coefficients), floor
+
+
+def penalties(
+    bases: Sequence[Floats],
+    values: Sequence[Floats],
+    coefficients: Sequence[float],
+    residual: Literal["difference", "ratio"],
+) -> tuple[float, ...]:
+    """How strongly a home's own normal is held to the reference, one number per term.
+
+    Variance of residuals within homes over the mean square of the term's coefficient between
+    homes (empirical Bayes, Morris 1983): what differs between homes anyway may differ here.
+    """
+    own, noise = [], []
+    for matrix, value in zip(bases, values, strict=True):
+        usable = ~np.isnan(value)
+        if int(usable.sum()) < OWN_ROWS_MIN:
+            continue
+        basis_, reference = matrix[usable], _apply(matrix[usable], np.array(coefficients))
+        if residual == "ratio":
+            away = value[usable] / np.where(reference > 0, reference, 1.0) - 1.0
+        else:
+            away = value[usable] - reference
+        sigma = max(MAD_TO_SIGMA * float(np.median(np.abs(away - np.median(away)))), TINY)
+        middle = float(np.median(away))
+        kept = np.clip(away, middle - CLIP_SIGMAS * sigma, middle + CLIP_SIGMAS * sigma)
+        left, right = _normal_equations(basis_, kept, np.full(len(kept), 1.0 / len(kept)))
+        mine = _solve(left + OWN_RIDGE * np.eye(len(right)), right)
+        own.append(mine)
+        noise.append(float(np.mean((kept - _apply(basis_, mine)) ** 2)))
+    if not own:
+        return (PENALTY_MAX,) * len(coefficients)
+    between = np.mean(np.square(np.array(own)), axis=0)
+    ratio = float(np.median(noise)) / np.maximum(between, TINY)
+    return tuple(float(one) for one in np.clip(ratio, PENALTY_MIN, PENALTY_MAX))
 
 
 @compiled

@@ -14,7 +14,7 @@ import numpy as np
 
 from heatpool_contract.detector import Mode, Target
 from heatpool_trainer import features
-from heatpool_trainer.reference_fit import basis, fit
+from heatpool_trainer.reference_fit import basis, fit, penalties
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +93,7 @@ def _fit_mode(mode: Mode, design: ModeDesign, samples: list[Rows]) -> Mode:
                 residual=residual,
                 reference_min=floor,
                 coefficients=coefficients,
+                home_penalty=penalties(bases, values, coefficients, residual),
                 usual=_usual(np.concatenate(values)),
             )
         )

@@ -46,20 +46,17 @@ async def test_process_serves_and_stops_when_asked(bus: Client, nats_url: str) -
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with httpx.AsyncClient() as http, asyncio.timeout(40):
-        while True:
-            try:
-                ready = await http.get(f"http://127.0.0.1:{private_port}/health/ready")
-                if ready.status_code == 200:
-                    break
-            except httpx.HTTPError:
-                pass
-            assert process.returncode is None
-            await asyncio.sleep(0.05)
-        pool = await http.get(f"http://127.0.0.1:{port}/api/v1/pool/status")
-        metrics = await http.get(f"http://127.0.0.1:{private_port}/metrics")
-    process.send_signal(signal.SIGTERM)
-    output, errors = await process.communicate()
+    try:
+        async with httpx.AsyncClient() as http, asyncio.timeout(40):
+            await _until_ready(http, f"http://127.0.0.1:{private_port}/health/ready", process)
+            pool = await http.get(f"http://127.0.0.1:{port}/api/v1/pool/status")
+            metrics = await http.get(f"http://127.0.0.1:{private_port}/metrics")
+        process.send_signal(signal.SIGTERM)
+        output, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
     assert pool.json()["total_installations"] == 0
     assert 'heatpool_modelhub_requests_total{code="ok",route="/api/v1/pool/status"}' in metrics.text
@@ -67,6 +64,19 @@ async def test_process_serves_and_stops_when_asked(bus: Client, nats_url: str) -
     events = [json.loads(line)["event"] for line in output.splitlines()]
     assert events == ["starting", "listening", "request", "stopped"]
     assert b"a-logger-token" not in output
+
+
+async def _until_ready(
+    http: httpx.AsyncClient, url: str, process: asyncio.subprocess.Process
+) -> None:
+    while True:
+        try:
+            if (await http.get(url)).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        assert process.returncode is None
+        await asyncio.sleep(0.05)
 
 
 async def test_process_lists_all_faults_of_its_environment() -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from heatpool_trainer.native import Floats
 
 CLIP_SIGMAS: Final = 6.0  # beyond, a vector pulls at the covariance no further
-SHRINKAGE: Final = 0.02  # towards the diagonal: near-copies of a feature must not dominate
+SHRINKAGE: Final = 0.2  # towards the diagonal: near-copies of a feature must not dominate
 SCALE_MIN: Final = 1e-9  # of a feature that hardly varies
 UNREACHABLE: Final = 2.0  # scores end at 1: a channel not calibrated yet raises nothing
 

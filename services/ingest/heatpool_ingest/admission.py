@@ -10,6 +10,7 @@ and checked column by column, which runs in C; only a group with a stray value i
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -83,19 +84,27 @@ class _Group:
         self.rows: list[Iterable[Value]] = []
 
 
-def admit(records: Sequence[Record], now_s: float) -> Admitted:
-    """Frames and tallies of `records`, seen at `now_s` (seconds since 1970).
+def admit(slices: Iterable[Sequence[Record | None]], now_s: float) -> Admitted:
+    """Frames and tallies of all records, seen at `now_s` (seconds since 1970).
+
+    A slice is let go before the next is asked for; None is a record that was too large to read.
 
     Raises:
         RequestRefusedError: more than `FIELDS_PER_REQUEST_MAX` different fields.
     """
     rejected, dropped = _Counts(), _Counts()
-    groups = _grouped(records, now_s, rejected)
     dense: dict[tuple[str, ...], _Columns] = {}
-    for shape, group in groups.items():
-        _fold(shape, group, dense, rejected, dropped)
-    if len({name for shape in dense for name in shape}) > FIELDS_PER_REQUEST_MAX:
-        raise RequestRefusedError(Refusal.FIELDS_TOO_MANY, limit=FIELDS_PER_REQUEST_MAX)
+    names: set[str] = set()
+    first = 0
+    for records in slices:
+        known = len(dense)
+        for shape, group in _grouped(records, first, now_s, rejected).items():
+            _fold(shape, group, dense, rejected, dropped)
+        for shape in islice(dense, known, None):
+            names.update(shape)
+        if len(names) > FIELDS_PER_REQUEST_MAX:
+            raise RequestRefusedError(Refusal.FIELDS_TOO_MANY, limit=FIELDS_PER_REQUEST_MAX)
+        first += len(records)
     frames = [columns.frame(shape) for shape, columns in dense.items()]
     return Admitted(
         frames=frames,
@@ -123,10 +132,13 @@ def timestamp_ms(value: Value, now_s: float) -> int | Refusal:
 
 
 def _grouped(
-    records: Sequence[Record], now_s: float, rejected: _Counts
+    records: Sequence[Record | None], first: int, now_s: float, rejected: _Counts
 ) -> dict[tuple[str, ...], _Group]:
     groups: dict[tuple[str, ...], _Group] = {}
-    for index, record in enumerate(records):
+    for index, record in enumerate(records, first):
+        if record is None:
+            rejected.add(Refusal.RECORD_TOO_LARGE, index)
+            continue
         found = timestamp_ms(record.get(TIMESTAMP_FIELD), now_s)
         if isinstance(found, Refusal):
             rejected.add(found, index)

@@ -97,12 +97,11 @@ class Edge:
 
     def _count(self, prepared: Prepared, stored: Stored | None) -> None:
         outcome = "duplicate" if stored and stored.duplicate else "accepted"
-        admitted = prepared.admitted
-        self.metrics.records.labels(outcome).inc(admitted.records)
-        self.metrics.samples.labels(outcome).inc(admitted.samples)
-        for tally in admitted.rejections:
+        self.metrics.records.labels(outcome).inc(prepared.records)
+        self.metrics.samples.labels(outcome).inc(prepared.samples)
+        for tally in prepared.rejections:
             self.metrics.records.labels(tally.reason).inc(tally.count)
-        for tally in admitted.values_dropped:
+        for tally in prepared.values_dropped:
             self.metrics.samples.labels(tally.reason).inc(tally.count)
 
 
@@ -119,13 +118,12 @@ async def _read(request: Request[object, object, State]) -> bytes:
 
 
 def _answer(prepared: Prepared, stored: Stored | None) -> SubmitAnswer:
-    admitted = prepared.admitted
     return SubmitAnswer(
-        processed=admitted.records,
-        rejected=_sum(admitted.rejections),
-        rejections=admitted.rejections,
-        values_dropped=admitted.values_dropped,
-        samples=admitted.samples,
+        processed=prepared.records,
+        rejected=_sum(prepared.rejections),
+        rejections=prepared.rejections,
+        values_dropped=prepared.values_dropped,
+        samples=prepared.samples,
         duplicate=stored.duplicate if stored else False,
         receipt=f"{stored.seq_first}-{stored.seq_last}" if stored else None,
     )

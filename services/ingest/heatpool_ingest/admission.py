@@ -43,12 +43,18 @@ class RequestRefusedError(Exception):
     """The request as a whole is not taken."""
 
     def __init__(
-        self, refusal: Refusal, *, detail: str | None = None, limit: int | None = None
+        self,
+        refusal: Refusal,
+        *,
+        detail: str | None = None,
+        limit: int | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(refusal)
         self.refusal = refusal
         self.detail = detail
         self.limit = limit
+        self.retry_after_s = retry_after_s
 
 
 class Admitted(msgspec.Struct, frozen=True):

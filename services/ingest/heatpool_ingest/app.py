@@ -98,12 +98,13 @@ def create_app(edge: Edge, log: BoundLogger) -> Litestar:
             )
 
     @get(RECEIPT_PATH, media_type=_JSON)
-    async def receipt(request: AnyRequest, receipt: str) -> Response[bytes]:
+    async def receipt(request: AnyRequest) -> Response[bytes]:
         """What became of a submission."""
         code, arrival = "ok", _arrival(request)
         try:
             edge.authorise(arrival.headers.get("authorization"), arrival.address)
-            return Response(msgspec.json.encode(edge.receipt(receipt)), media_type=_JSON)
+            answer = edge.receipt(str(request.path_params["receipt"]))
+            return Response(msgspec.json.encode(answer), media_type=_JSON)
         except RequestRefusedError as refused:
             code = refused.refusal
             return refuse(refused, arrival.headers)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 STALE_S_MAX: Final = 60.0
 ERASED_MAX: Final = 200_000  # 20 MB; a pool that erased more than it ever had is another one
 FETCH: Final = 500
-FETCH_S: Final = 2.0
+FETCH_S: Final = 0.5  # also how long a stop may wait for it
 CHECK: Final = "installations"
 _STREAM: Final = f"KV_{subjects.KV_INSTALLATIONS}"
 _PREFIX: Final = f"$KV.{subjects.KV_INSTALLATIONS}."

@@ -139,12 +139,17 @@ class Publisher:
             task = asyncio.create_task(self._flush())
             self._flushing.add(task)
             task.add_done_callback(self._flushing.discard)
-        return await asyncio.shield(done)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            _fail([one], "given up")  # what nobody waits for any more is not sent later
+            raise
 
     async def _flush(self) -> None:
         """Commit group after group until nobody waits."""
         while self._waiting:
-            group = self._next_group()
+            if not (group := self._next_group()):
+                return
             try:
                 async with asyncio.timeout(self._timeout_s):
                     await self._commit(group)
@@ -159,10 +164,15 @@ class Publisher:
         group: list[_Waiting] = []
         size = 0
         while self._waiting and len(group) < GROUP_MESSAGES_MAX:
-            size += len(self._waiting[0].payload)
+            one = self._waiting[0]
+            size += len(one.payload)
             if group and size > GROUP_BYTES_MAX:
                 break
-            group.append(self._waiting.popleft())
+            self._waiting.popleft()
+            if one.done.done():
+                self._by_id.pop(one.message_id, None)
+            else:
+                group.append(one)
         return group
 
     async def _commit(self, group: list[_Waiting]) -> None:

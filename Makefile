@@ -49,6 +49,12 @@ schema: $(STAMP)  ## write JSON Schema and the table of refusals from the contra
 demo: setup  ## the main job end to end, with a report
 	$(RUN)heatpool-demo --state .state-demo
 
+bench: bench-edge  ## every benchmark, medians of 5 on this machine
+
+bench-edge: setup  ## the edge beside a plain FastAPI edge
+	@mkdir -p .bench
+	$(RUN)python bench/edge --json .bench/edge.json
+
 up: setup  ## run all servers and services until Ctrl-C (STATE=folder)
 	$(RUN)heatpoolctl up --state $(STATE)
 
@@ -59,4 +65,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria test quick lint fmt types isolation schema demo up down clean
+.PHONY: help setup victoria test quick lint fmt types isolation schema demo bench bench-edge up down clean

@@ -33,6 +33,7 @@ FUTURE_S_MAX: Final = 300.0
 RETENTION_DAYS: Final = 334  # VictoriaMetrics keeps whole months: this is 12 months on disk
 VALUE_ABS_MAX: Final = 1e300  # beyond it sums overflow to infinity
 TIMESTAMP_FIELD: Final = "timestamp"
+FIELD_CHARS_MAX: Final = 64
 FIELD_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,63}")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import uvloop
 
@@ -25,6 +26,8 @@ from heatpool_ingest.workers import Workers
 
 if TYPE_CHECKING:
     from heatpool_ingest.tracing import Tracer
+
+GC_OBJECTS: Final = 50_000  # a request of 10 records makes about 200
 
 
 def main() -> None:
@@ -64,6 +67,7 @@ async def _run(settings: Settings) -> None:
                 followers.create_task(erased.run(life))
                 app = create_app(Edge(settings, life, metrics, ports), log)
                 await life.serve(app, settings.host, settings.port)
+                _quiet_gc()
                 life.set_check("started", ok=True)
                 log.info("listening", port=settings.port)
                 await life.stopping.wait()
@@ -74,6 +78,13 @@ async def _run(settings: Settings) -> None:
 
     await lifecycle.run(life, work)
     log.info("stopped")
+
+
+def _quiet_gc() -> None:
+    """Look for cycles rarely: a request makes thousands of objects and hardly any cycle."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS, 20, 50)
 
 
 def _tracer(settings: Settings) -> Tracer:

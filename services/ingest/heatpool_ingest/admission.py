@@ -10,6 +10,7 @@ and checked column by column, which runs in C; only a group with a stray value i
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ from heatpool_contract.answers import Tally
 from heatpool_contract.frames import Frame
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.telemetry import (
+    FIELD_CHARS_MAX,
     FIELD_NAME,
     FIELDS_PER_RECORD_MAX,
     FIELDS_PER_REQUEST_MAX,
@@ -33,6 +35,7 @@ from heatpool_contract.telemetry import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+NAMES_CACHED_MAX: Final = 4096  # loggers of a pool share their names; 400 KB at most
 _DAY_MS: Final = 86_400_000
 _SECONDS_PLAUSIBLE_MAX: Final = 1e11  # the year 5138; what is larger counts milliseconds
 _NUMBERS: Final = frozenset({int, float})
@@ -137,6 +140,16 @@ def timestamp_ms(value: Value, now_s: float) -> int | Refusal:
     return found_ms
 
 
+@lru_cache(maxsize=NAMES_CACHED_MAX)
+def _is_field(name: str) -> bool:
+    return FIELD_NAME.fullmatch(name) is not None
+
+
+def _usable(name: str) -> bool:
+    """Whether a field may have this name; what is too long is not kept in the cache either."""
+    return len(name) <= FIELD_CHARS_MAX and _is_field(name)
+
+
 def _grouped(
     records: Sequence[Record | None], first: int, now_s: float, rejected: _Counts
 ) -> dict[tuple[str, ...], _Group]:
@@ -187,7 +200,7 @@ def _fold(
     for name, column in zip(shape, zip(*group.rows, strict=True), strict=True):
         if name == TIMESTAMP_FIELD:
             continue
-        if not FIELD_NAME.fullmatch(name):
+        if not _usable(name):
             dropped.add(Refusal.FIELD_NAME_INVALID, group.indexes[0], len(column))
             continue
         clean = _clean(column)
@@ -223,7 +236,7 @@ def _fold_one_by_one(
         for name, value in zip(shape, row, strict=True):
             if name == TIMESTAMP_FIELD:
                 continue
-            fault = _fault(value) if FIELD_NAME.fullmatch(name) else Refusal.FIELD_NAME_INVALID
+            fault = _fault(value) if _usable(name) else Refusal.FIELD_NAME_INVALID
             if fault is not None or not isinstance(value, int | float):
                 dropped.add(fault or Refusal.VALUE_NOT_NUMERIC, index)
                 continue

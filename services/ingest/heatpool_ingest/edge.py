@@ -102,6 +102,12 @@ class Edge:
             Rate(settings.wrong_tokens_burst, settings.wrong_tokens_per_s), NETWORKS_MAX
         )
         self._clocks = clocks.Clocks()
+        self._prepare_s = metrics.stage_seconds.labels("prepare")
+        self._publish_s = metrics.stage_seconds.labels("publish")
+        self._taken = {
+            outcome: (metrics.records.labels(outcome), metrics.samples.labels(outcome))
+            for outcome in ("accepted", "duplicate")
+        }
         self._observed()
 
     def authorise(self, authorization: str | None, address: str | None) -> None:
@@ -149,7 +155,7 @@ class Edge:
         ) as trace:
             body = await self._read(arrival.parts)
             now_s = time.time()
-            with self.metrics.stage_seconds.labels("prepare").time():
+            with self._prepare_s.time():
                 prepared = await self._ports.workers.prepare(body, encoding, now_s, arrival.lane)
             del body  # large ones wait for the stream without it
             if self._ports.erased.is_erased(prepared.installation):
@@ -187,7 +193,7 @@ class Edge:
         wait_s = self._quotas.take(prepared.installation, cost, time.monotonic())
         if wait_s:
             raise RequestRefusedError(Refusal.QUOTA_EXCEEDED, retry_after_s=wait_s)
-        with self.metrics.stage_seconds.labels("publish").time():
+        with self._publish_s.time():
             try:
                 return await self._ports.publisher.publish(prepared, headers)
             except PublishUnavailableError:
@@ -242,9 +248,9 @@ class Edge:
         )
 
     def _count(self, prepared: Prepared, stored: Stored | None) -> None:
-        outcome = "duplicate" if stored and stored.duplicate else "accepted"
-        self.metrics.records.labels(outcome).inc(prepared.records)
-        self.metrics.samples.labels(outcome).inc(prepared.samples)
+        records, samples = self._taken["duplicate" if stored and stored.duplicate else "accepted"]
+        records.inc(prepared.records)
+        samples.inc(prepared.samples)
         for tally in prepared.rejections:
             self.metrics.records.labels(tally.reason).inc(tally.count)
         for tally in prepared.values_dropped:

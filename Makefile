@@ -52,6 +52,18 @@ schema: $(STAMP)  ## write JSON Schema and the table of refusals from the contra
 demo: setup  ## the main job end to end, with a report
 	$(RUN)heatpool-demo --state .state-demo
 
+bench: bench-edge  ## every benchmark, medians of 5 on this machine
+
+bench-edge: setup  ## the edge beside a plain FastAPI edge
+	@mkdir -p .bench
+	$(RUN)python bench/edge --json .bench/edge.json
+
+faults-edge: setup  ## nats-server killed 20 times under load, the edge killed and stopped
+	HEATPOOL_KILLS=20 $(RUN)pytest -q -s tests/pipeline/test_edge_faults.py
+
+fuzz: setup  ## the edge's decoders and its HTTP side against random input, for minutes
+	HEATPOOL_FUZZ=2000 $(RUN)pytest -q --timeout 1200 tests/ingest/test_fuzz.py
+
 up: setup  ## run all servers and services until Ctrl-C (STATE=folder)
 	$(RUN)heatpoolctl up --state $(STATE)
 
@@ -62,4 +74,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria test quick lint fmt types isolation sizes schema demo up down clean
+.PHONY: help setup victoria test quick lint fmt types isolation sizes schema demo bench bench-edge faults-edge fuzz up down clean

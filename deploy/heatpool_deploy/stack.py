@@ -138,6 +138,7 @@ def environment(stack: Stack) -> dict[str, str]:
     files = {
         "INGEST_TOKENS": keys.TOKEN,
         "INGEST_PSEUDONYM_KEY": keys.PSEUDONYM_KEY,
+        "INGEST_RECEIPT_KEY": keys.RECEIPT_KEY,
         "MODELHUB_TOKENS": keys.TOKEN,
         "MODELHUB_OPERATOR_TOKENS": keys.OPERATOR_TOKEN,
         "MODELHUB_PSEUDONYM_KEY": keys.PSEUDONYM_KEY,

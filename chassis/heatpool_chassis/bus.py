@@ -181,6 +181,25 @@ async def verify(
             await asyncio.sleep(RECONNECT_WAIT_S)
 
 
+async def verify_consumer(client: Client, stream: str, wanted: ConsumerConfig) -> None:
+    """Compare a durable with what the code expects: binding to it would ignore any difference.
+
+    Raises:
+        TopologyError: it is missing or differs.
+        BusUnavailableError: the server does not say.
+    """
+    name = f"{stream}/{wanted.durable_name}"
+    try:
+        js = client.jetstream(timeout=CONTROL_TIMEOUT_S)
+        known = await _consumer(js, stream, wanted.durable_name or "")
+    except (nats.errors.Error, TimeoutError) as error:
+        raise BusUnavailableError(f"consumer {name}: {type(error).__name__}") from error
+    if known is None:
+        raise TopologyError(f"consumer {name} does not exist; run `heatpoolctl provision`")
+    if difference := _difference(wanted, known):
+        raise TopologyError(f"consumer {name} differs in {difference}; `heatpoolctl provision`")
+
+
 async def bury(js: JetStreamContext, message: Msg, reason: str, model: str) -> None:
     """Copy a message to DEADLETTER with its reason, and return once that is stored.
 

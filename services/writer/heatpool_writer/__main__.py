@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 
 import uvloop
 
-from heatpool_chassis import bus, lifecycle, logs
+from heatpool_chassis import bus, lifecycle, logs, topology
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import WriterMetrics
 from heatpool_chassis.settings import SettingsError, described, load
@@ -15,6 +16,7 @@ from heatpool_chassis.victoria import Victoria, VictoriaUrls
 from heatpool_contract import subjects
 from heatpool_writer.consumer import Writer
 from heatpool_writer.contributions import Contributions
+from heatpool_writer.janitor import Janitor
 from heatpool_writer.settings import PREFIX, Settings
 
 
@@ -26,8 +28,8 @@ def main() -> None:
         sys.exit(f"heatpool-writer cannot start:\n{error}")
     try:
         uvloop.run(_run(settings))
-    except bus.BusError as error:
-        sys.exit(f"heatpool-writer cannot start: {error}")
+    except* bus.BusError as errors:
+        sys.exit(f"heatpool-writer stops: {', '.join(map(str, errors.exceptions))}")
 
 
 async def _run(settings: Settings) -> None:
@@ -48,10 +50,12 @@ async def _run(settings: Settings) -> None:
             streams=(subjects.STREAM_TELEMETRY, subjects.STREAM_DEADLETTER),
             buckets=(subjects.KV_INSTALLATIONS,),
         )
+        await bus.verify_consumer(client, subjects.STREAM_TELEMETRY, topology.writer_consumer())
         bucket = await client.jetstream().key_value(subjects.KV_INSTALLATIONS)
         contributions = Contributions(bucket, metrics)
-        async with Victoria(urls) as store:
+        async with Victoria(urls) as store, asyncio.TaskGroup() as tasks:
             life.set_check("started", ok=True)
+            tasks.create_task(Janitor(life, metrics, client, contributions, log).run())
             await Writer(settings, life, metrics, client, store, contributions, log).run()
         await bus.close(client)
 

@@ -115,20 +115,32 @@ class Contributions:
         if known is not None:
             return known
         try:
-            found = await self._bucket.get(installation)
-        except nats.js.errors.KeyDeletedError as error:
-            return None, error.entry.revision or 0
-        except nats.js.errors.KeyNotFoundError:
-            return None, 0
-        try:
-            entry: Installation | None = registry.decode(found.value or b"")
+            return await read_entry(self._bucket, installation)
         except registry.MalformedEntryError:
             self._metrics.registry_updates.labels("malformed").inc()
-            entry = None
-        return entry, found.revision or 0
+            return None, await _revision(self._bucket, installation)
 
     def _remember(self, installation: str, entry: Installation | None, revision: int) -> None:
         self._known[installation] = (entry, revision)
         self._known.move_to_end(installation)
         if len(self._known) > ENTRIES_CACHED_MAX:
             self._known.popitem(last=False)
+
+
+async def read_entry(bucket: KeyValue, installation: str) -> tuple[Installation | None, int]:
+    """An entry and its revision, for a compare-and-set; (None, revision or 0) if there is none.
+
+    Raises:
+        registry.MalformedEntryError: the value is no entry.
+    """
+    try:
+        found = await bucket.get(installation)
+    except nats.js.errors.KeyDeletedError as error:
+        return None, error.entry.revision or 0
+    except nats.js.errors.KeyNotFoundError:
+        return None, 0
+    return registry.decode(found.value or b""), found.revision or 0
+
+
+async def _revision(bucket: KeyValue, installation: str) -> int:
+    return (await bucket.get(installation)).revision or 0

@@ -73,6 +73,7 @@ def topology(sizes: Sizes) -> Topology:
             for name, text in (
                 (subjects.KV_INSTALLATIONS, "what the pool knows of each installation"),
                 (subjects.KV_RELEASES, "current release of each heat-pump model"),
+                (subjects.KV_ERASURES, "erasures on their way, and the ledger of finished ones"),
                 (subjects.KV_PROGRESS, "last training of each heat-pump model"),
             )
         ],

@@ -192,6 +192,12 @@ class Victoria:
         """Make what was written visible to queries now (it would take about a second)."""
         await self._send("GET", f"{self._urls.write}/internal/force_flush")
 
+    async def force_merge(self, month: str) -> None:
+        """Start merging the partition `YYYY_MM`, which takes deleted samples off the disk."""
+        await self._send(
+            "GET", f"{self._urls.write}/internal/force_merge", params={"partition_prefix": month}
+        )
+
     async def metrics(self) -> dict[str, float]:
         """The store's own metrics: name with labels -> value."""
         response = await self._send("GET", f"{self._urls.write}/metrics")

@@ -43,6 +43,7 @@ class RunningWriter:
     async def __aenter__(self) -> Self:
         store = await self._stack.enter_async_context(Victoria(self._urls, timeout_s=1.0))
         bucket = await self.client.jetstream().key_value(subjects.KV_INSTALLATIONS)
+        self.contributions = Contributions(bucket, self.metrics)
         settings = Settings(
             nats_url="",
             victoria_write_url=self._urls.write,
@@ -57,7 +58,7 @@ class RunningWriter:
             self.metrics,
             self.client,
             store,
-            Contributions(bucket, self.metrics),
+            self.contributions,
             configure("test"),
         )
         self.task = asyncio.create_task(writer.run())

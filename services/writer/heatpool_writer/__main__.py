@@ -19,8 +19,9 @@ from heatpool_chassis.victoria import StoreError, Victoria, VictoriaUrls
 from heatpool_contract import subjects
 from heatpool_writer.consumer import Writer
 from heatpool_writer.contributions import Contributions
+from heatpool_writer.erasure import Eraser
 from heatpool_writer.janitor import Janitor
-from heatpool_writer.settings import PREFIX, Settings
+from heatpool_writer.settings import PREFIX, Settings, waits
 from heatpool_writer.verify import verify
 
 
@@ -93,13 +94,15 @@ async def _run(settings: Settings) -> int:
         await bus.verify(
             client,
             streams=(subjects.STREAM_TELEMETRY, subjects.STREAM_DEADLETTER),
-            buckets=(subjects.KV_INSTALLATIONS,),
+            buckets=(subjects.KV_INSTALLATIONS, subjects.KV_ERASURES),
         )
         await bus.verify_consumer(client, subjects.STREAM_TELEMETRY, topology.writer_consumer())
         bucket = await client.jetstream().key_value(subjects.KV_INSTALLATIONS)
         contributions = Contributions(bucket, metrics)
         async with Victoria(urls) as store, asyncio.TaskGroup() as tasks:
             life.set_check("started", ok=True)
+            eraser = Eraser(life, metrics, client, store, contributions, log, waits(settings))
+            tasks.create_task(eraser.run())
             tasks.create_task(Janitor(life, metrics, client, contributions, log).run())
             await Writer(settings, life, metrics, client, store, contributions, log).run()
         await bus.close(client)

@@ -85,6 +85,11 @@ class _Range(msgspec.Struct):
     data: _RangeData
 
 
+class _Names(msgspec.Struct):
+    data: list[str]
+
+
+_names_decoder = msgspec.json.Decoder(_Names)
 _series_decoder = msgspec.json.Decoder(Series)
 _instant_decoder = msgspec.json.Decoder(_Instant)
 _range_decoder = msgspec.json.Decoder(_Range)
@@ -179,6 +184,15 @@ class Victoria:
             },
         )
         return _decode(_range_decoder, response.content).data.result
+
+    async def names(self, selector: str, start_s: float, end_s: float) -> list[str]:
+        """Names of the series that match."""
+        response = await self._send(
+            "GET",
+            f"{self._urls.read}/api/v1/label/__name__/values",
+            params={"match[]": selector, "start": f"{start_s:.3f}", "end": f"{end_s:.3f}"},
+        )
+        return _decode(_names_decoder, response.content).data
 
     async def delete_series(self, selector: str) -> None:
         """Delete whole series. What was written in the last seconds may survive: repeat later."""

@@ -14,7 +14,7 @@ from heatpool_chassis import bus
 from heatpool_chassis.topology import Sizes, topology
 from heatpool_deploy import stack as stacks
 from heatpool_deploy import supervisor
-from heatpool_deploy.commands import dlq
+from heatpool_deploy.commands import dlq, erase, erasures_, export
 from heatpool_deploy.connection import on_bus, or_exit
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def provision(replicas: int, telemetry_gib: float) -> None:
     on_bus(work)
 
 
-main.add_command(dlq)
+for command in (dlq, erase, erasures_, export):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 import sys
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import rich_click as click
+from nats.js.errors import NoKeysError
 from rich.console import Console
 from rich.table import Table
 
+from heatpool_chassis import own_data
+from heatpool_contract import erasures, subjects
+from heatpool_contract.telemetry import RETENTION_DAYS
 from heatpool_deploy import deadletters
-from heatpool_deploy.connection import on_bus
+from heatpool_deploy.connection import on_bus, or_exit, pseudonym_of, store
 from heatpool_deploy.deadletters import PREVIEW_BYTES, DeadLetter
 
 if TYPE_CHECKING:
@@ -18,6 +26,7 @@ if TYPE_CHECKING:
 
 _MODEL = click.option("--model", help="Only of this heat-pump model (slug).")
 _SEQ = click.argument("seq", type=int, nargs=-1)
+_YES = click.option("--yes", is_flag=True, help="Do not ask.")
 _ALL = click.option("--all", "everything", is_flag=True, help="Every one that is listed.")
 
 
@@ -78,6 +87,82 @@ def drop(seq: tuple[int, ...], model: str | None, *, everything: bool) -> None:
         return await deadletters.drop(client, letters)
 
     click.echo(f"dropped {on_bus(work)}")
+
+
+@click.command()
+@click.argument("installation")
+@_YES
+def erase(installation: str, *, yes: bool) -> None:
+    """Erase an installation (its id or its pseudonym); prints the receipt to follow it with.
+
+    The homes's data are gone from the store within minutes; the second deletion, after which
+    nothing can come back, is 73 hours later.
+    """
+    home = pseudonym_of(installation)
+    if not yes:
+        click.confirm(f"Erase everything of {home}?", abort=True)
+    receipt = secrets.token_hex(16)
+
+    async def work(client: Client) -> None:
+        bucket = await client.jetstream().key_value(subjects.KV_ERASURES)
+        request = erasures.Erasure(installation=home, requested_ms=round(time.time() * 1000))
+        await bucket.create(receipt, erasures.encode(request))
+
+    on_bus(work)
+    click.echo(receipt)
+
+
+@click.command("erasures")
+@click.argument("receipt", required=False)
+def erasures_(receipt: str | None) -> None:
+    """Show how far erasures are: all of them, or the one of a receipt."""
+
+    async def work(client: Client) -> list[tuple[str, erasures.Erasure]]:
+        bucket = await client.jetstream().key_value(subjects.KV_ERASURES)
+        try:
+            receipts = [receipt] if receipt else sorted(await bucket.keys())
+        except NoKeysError:
+            return []
+        return [(key, erasures.decode((await bucket.get(key)).value or b"")) for key in receipts]
+
+    table = Table("receipt", "step", "not before", "samples", "messages", "proofs failed", "done")
+    for key, one in on_bus(work):
+        step = "done" if one.step is erasures.Step.DONE else f"{one.step} {one.step.name.lower()}"
+        table.add_row(
+            key,
+            step,
+            _when(one.not_before_ms),
+            str(one.samples),
+            str(one.messages),
+            str(one.repeats),
+            _when(one.finished_ms),
+        )
+    Console().print(table)
+
+
+@click.command()
+@click.argument("installation")
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv")
+@click.option("--days", type=click.IntRange(1, 400), default=RETENTION_DAYS, show_default=True)
+def export(installation: str, form: str, days: int) -> None:
+    """Write everything stored of an installation (its id or its pseudonym) to standard output."""
+    home = pseudonym_of(installation)
+    now_s = int(time.time())
+    lines = own_data.csv_lines if form == "csv" else own_data.json_lines
+
+    async def work() -> None:
+        async with store() as victoria:
+            span = (now_s - days * 86_400, now_s + 86_400)
+            async for piece in lines(victoria, home, *span):
+                sys.stdout.buffer.write(piece)
+
+    or_exit(lambda: asyncio.run(work()))
+
+
+def _when(moment_ms: int) -> str:
+    if not moment_ms:
+        return ""
+    return datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat(timespec="seconds")
 
 
 async def _letters(

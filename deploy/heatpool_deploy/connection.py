@@ -17,6 +17,7 @@ from heatpool_chassis import bus
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.settings import Secret, SettingsError, load
 from heatpool_chassis.victoria import StoreError, Victoria, VictoriaUrls
+from heatpool_contract import identity
 from heatpool_deploy.deadletters import DeadLetterError
 from heatpool_deploy.stack import StackError
 
@@ -52,9 +53,9 @@ def on_bus(work: Callable[[Client], Awaitable[R]]) -> R:
 
     async def connected() -> R:
         known = settings()
-        identity = bus.Identity(known.nats_user, known.nats_password or "")
+        shown = bus.Identity(known.nats_user, known.nats_password or "")
         life = Lifecycle("heatpoolctl")
-        client = await bus.connect(life, known.nats_url, identity, buffered=True)
+        client = await bus.connect(life, known.nats_url, shown, buffered=True)
         try:
             return await work(client)
         finally:
@@ -69,6 +70,19 @@ def store() -> Victoria:
     if not url:
         raise SettingsError(f"{PREFIX}VICTORIA_URL: is missing")
     return Victoria(VictoriaUrls(url, url, url))
+
+
+def pseudonym_of(installation: str) -> str:
+    """The pseudonym of an id; a pseudonym stays what it is."""
+    if identity.is_pseudonym(installation):
+        return installation
+    name = identity.installation_id(installation)
+    key = or_exit(settings).pseudonym_key
+    if name is None:
+        raise click.ClickException("neither an installation id nor a pseudonym")
+    if key is None:
+        raise click.ClickException(f"{PREFIX}PSEUDONYM_KEY: is missing; give the pseudonym")
+    return identity.pseudonym(name, key.encode())
 
 
 def or_exit(work: Callable[[], R]) -> R:

@@ -20,6 +20,7 @@ from heatpool_contract import subjects
 from heatpool_writer.consumer import Writer
 from heatpool_writer.contributions import Contributions
 from heatpool_writer.erasure import Eraser
+from heatpool_writer.expiry import Expiry
 from heatpool_writer.janitor import Janitor
 from heatpool_writer.settings import PREFIX, Settings, waits
 from heatpool_writer.verify import verify
@@ -103,6 +104,7 @@ async def _run(settings: Settings) -> int:
             life.set_check("started", ok=True)
             eraser = Eraser(life, metrics, client, store, contributions, log, waits(settings))
             tasks.create_task(eraser.run())
+            tasks.create_task(Expiry(life, metrics, client, log).run())
             tasks.create_task(Janitor(life, metrics, client, contributions, log).run())
             await Writer(settings, life, metrics, client, store, contributions, log).run()
         await bus.close(client)

@@ -114,6 +114,9 @@ class Writer:
         if not there and self._life.checks.get("victoria", True):
             self._log.warning("store_unavailable")
         self._life.set_check("victoria", ok=there)
+        if there and (faults := self._settlement.store_faults):
+            self._log.error("store_flags_wrong", flags=", ".join(faults))
+        self._life.set_check("store_flags", ok=not self._settlement.store_faults)
         return there
 
     async def _fetch(self, subscription: JetStreamContext.PullSubscription) -> list[Msg]:

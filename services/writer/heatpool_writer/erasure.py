@@ -40,7 +40,7 @@ MONTHS_S_MAX: Final = 400 * 86_400
 class Eraser:
     """Looks every few seconds what can be done."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - its ports, wired once
         self,
         life: Lifecycle,
         metrics: WriterMetrics,
@@ -103,7 +103,7 @@ class Eraser:
             self._metrics.erasure_steps.labels(erasure.step.name.lower()).inc()
             self._log.info("erasure", receipt=receipt, step=erasure.step.name.lower())
 
-    async def _do(self, erasure: Erasure) -> Found:
+    async def _do(self, erasure: Erasure) -> Found:  # noqa: C901 - one case a step
         home = erasure.installation
         match erasure.step:
             case Step.TOMBSTONE:

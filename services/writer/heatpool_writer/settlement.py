@@ -16,6 +16,7 @@ from heatpool_chassis.bus import BusUnavailableError
 from heatpool_chassis.victoria import StoreUnavailableError
 from heatpool_writer.books import Books, Difference, Fate, StoreBooks, counters
 from heatpool_writer.ledger import AckLedger, Held
+from heatpool_writer.store_flags import faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +51,8 @@ class Settlement:
         self.books = Books()
         self.store_life = ""
         """Empty while the store is not known to answer."""
+        self.store_faults: list[str] = []
+        """Flags of the store that would break a guarantee."""
         self._durable_s = durable_s
         self._metrics = metrics
         self._client = client
@@ -63,11 +66,13 @@ class Settlement:
     async def know_store(self) -> bool:
         """Whether the store answers; learns which life of it that is, and compares the books."""
         try:
-            now = counters(await self._store.metrics())
+            metrics = await self._store.metrics()
         except StoreUnavailableError:
             self.store_life = ""
             return False
+        now = counters(metrics)
         self.store_life = now.life
+        self.store_faults = faults(metrics)
         difference = self._store_books.compare(now, time.monotonic())
         for reason in ("missing", "surplus", "invalid", "ignored"):
             rows: int = getattr(difference, reason)

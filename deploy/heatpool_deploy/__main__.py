@@ -14,7 +14,7 @@ from heatpool_chassis import bus
 from heatpool_chassis.topology import Sizes, topology
 from heatpool_deploy import stack as stacks
 from heatpool_deploy import supervisor
-from heatpool_deploy.commands import dlq, erase, erasures_, export
+from heatpool_deploy.commands import backup, dlq, erase, erasures_, export, restore
 from heatpool_deploy.connection import on_bus, or_exit
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def provision(replicas: int, telemetry_gib: float) -> None:
     on_bus(work)
 
 
-for command in (dlq, erase, erasures_, export):
+for command in (dlq, erase, erasures_, export, backup, restore):
     main.add_command(command)
 
 

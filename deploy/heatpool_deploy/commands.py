@@ -7,6 +7,7 @@ import secrets
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -17,8 +18,9 @@ from rich.table import Table
 from heatpool_chassis import own_data
 from heatpool_contract import erasures, subjects
 from heatpool_contract.telemetry import RETENTION_DAYS
+from heatpool_deploy import backup as backups
 from heatpool_deploy import deadletters
-from heatpool_deploy.connection import on_bus, or_exit, pseudonym_of, store
+from heatpool_deploy.connection import on_bus, or_exit, passphrase, pseudonym_of, store
 from heatpool_deploy.deadletters import PREVIEW_BYTES, DeadLetter
 
 if TYPE_CHECKING:
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 
 _MODEL = click.option("--model", help="Only of this heat-pump model (slug).")
 _SEQ = click.argument("seq", type=int, nargs=-1)
+_KEYS = click.option(
+    "--keys",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the pool's keys; they are encrypted with HEATPOOL_CTL_BACKUP_PASSPHRASE.",
+)
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 _ALL = click.option("--all", "everything", is_flag=True, help="Every one that is listed.")
 
@@ -157,6 +164,44 @@ def export(installation: str, form: str, days: int) -> None:
                 sys.stdout.buffer.write(piece)
 
     or_exit(lambda: asyncio.run(work()))
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@_KEYS
+def backup(folder: Path, keys: Path | None) -> None:
+    """Save streams, buckets, objects, series and keys into a new folder, while the pool runs."""
+    seal = backups.sealer(passphrase(), secrets.token_bytes) if keys else _no_keys
+
+    async def work(client: Client) -> backups.Manifest:
+        async with store() as victoria:
+            now_ms = round(time.time() * 1000)
+            return await backups.backup(client, victoria, keys, seal, folder, now_ms)
+
+    _show(on_bus(work))
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True))
+@_KEYS
+def restore(folder: Path, keys: Path | None) -> None:
+    """Bring a backup back onto empty servers, before any service runs."""
+    unseal = backups.unsealer(passphrase()) if keys else _no_keys
+
+    async def work(client: Client) -> backups.Manifest:
+        async with store() as victoria:
+            return await backups.restore(client, victoria, keys, unseal, folder)
+
+    _show(on_bus(work))
+
+
+def _show(manifest: backups.Manifest) -> None:
+    for name, file in manifest.files.items():
+        click.echo(f"{file.bytes:>12}  {name}")
+
+
+def _no_keys(plain: bytes) -> bytes:
+    return plain
 
 
 def _when(moment_ms: int) -> str:

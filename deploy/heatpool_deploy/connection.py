@@ -18,6 +18,7 @@ from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.settings import Secret, SettingsError, load
 from heatpool_chassis.victoria import StoreError, Victoria, VictoriaUrls
 from heatpool_contract import identity
+from heatpool_deploy.backup import BackupError
 from heatpool_deploy.deadletters import DeadLetterError
 from heatpool_deploy.stack import StackError
 
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
 R = TypeVar("R")
+_OPERATORS: Final = (
+    StackError,
+    SettingsError,
+    bus.BusError,
+    StoreError,
+    DeadLetterError,
+    BackupError,
+)
 PREFIX: Final = "HEATPOOL_CTL_"
 
 
@@ -85,9 +94,17 @@ def pseudonym_of(installation: str) -> str:
     return identity.pseudonym(name, key.encode())
 
 
+def passphrase() -> str:
+    """What the keys of a backup are encrypted with."""
+    given = or_exit(settings).backup_passphrase
+    if given is None:
+        raise click.ClickException(f"{PREFIX}BACKUP_PASSPHRASE: is missing")
+    return given
+
+
 def or_exit(work: Callable[[], R]) -> R:
     """Run `work`; an error that is the operator's ends the command with its text."""
     try:
         return work()
-    except (StackError, SettingsError, bus.BusError, StoreError, DeadLetterError) as error:
+    except _OPERATORS as error:
         raise click.ClickException(str(error)) from error

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 @pytest.fixture
 def pool(tmp_path: Path) -> Iterator[Pool]:
     """A pool with servers, edge and writer; durable after a second, to keep tests short."""
-    running = Pool(tmp_path / "pool", sizes=TEST_SIZES, HEATPOOL_WRITER_DURABLE_S="1")
+    running = Pool(
+        tmp_path / "pool",
+        sizes=TEST_SIZES,
+        HEATPOOL_WRITER_DURABLE_S="1",
+        HEATPOOL_WRITER_ERASURE_SETTLE_S="6",  # a writer looks every 5 s
+    )
     try:
         running.start(("nats", "victoria", "ingest", "writer"))
         yield running

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import zlib
 from typing import Literal, Self
 
@@ -16,6 +17,9 @@ import httpx
 Mode = Literal["pass", "hang", "cut", "take_and_cut"] | int
 """An integer is an HTTP status that is answered without asking the store; `cut` closes the
 connection before, `take_and_cut` after the store has taken the import."""
+
+
+_STARTED = re.compile(rb"(vm_app_start_timestamp |process_start_time_seconds )(\d+)")
 
 
 class FaultyStore:
@@ -28,6 +32,8 @@ class FaultyStore:
         """Imports that came in, whatever became of them."""
         self.refuse_if_holds: bytes | None = None
         """With this in an import's (unzipped) body, the answer is 400."""
+        self.shift_start_s = 0
+        """Added to the start time in the store's metrics: its clock has jumped."""
         self.url = ""
         self._target = target
         self._http = httpx.AsyncClient(timeout=30)
@@ -86,7 +92,12 @@ class FaultyStore:
             return False
         if mode == "take_and_cut":
             return False
-        return await _answer(writer, answer.status_code, answer.content)
+        content = answer.content
+        if self.shift_start_s and path.endswith("/metrics"):
+            content = _STARTED.sub(
+                lambda match: match[1] + str(int(match[2]) + self.shift_start_s).encode(), content
+            )
+        return await _answer(writer, answer.status_code, content)
 
 
 async def _answer(writer: asyncio.StreamWriter, status: int, content: bytes) -> bool:

@@ -43,6 +43,12 @@ types: $(STAMP)  ## mypy, strict
 isolation: $(STAMP)  ## every member imports with its own dependencies alone
 	@deploy/install/isolation.sh $(MEMBERS)
 
+chaos: setup  ## every fault under load: kills, freezes, full disks; about half an hour
+	PATH="$(CURDIR)/$(RUN):$$PATH" PYTHONPATH=tests $(RUN)python -m chaos $(CHAOS)
+
+bench-pipeline: setup  ## the pipeline beside vmagent and the bare store; growth with homes
+	PATH="$(CURDIR)/$(RUN):$$PATH" PYTHONPATH=tests $(RUN)python bench/pipeline $(BENCH)
+
 schema: $(STAMP)  ## write JSON Schema and the table of refusals from the contract
 	$(RUN)python contract/schema/generate.py
 
@@ -59,4 +65,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria test quick lint fmt types isolation schema demo up down clean
+.PHONY: help setup victoria test quick lint fmt types isolation schema chaos bench-pipeline demo up down clean

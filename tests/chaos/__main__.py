@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import random
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chaos import faults
-from chaos.faults import World
-from chaos.load import Load
+from chaos.arena import arena
 from chaos.proof import prove
-from chaos.store_thread import StoreInFront
-from pool import Pool
 
-from heatpool_chassis.topology import Sizes
-from heatpool_deploy import keys
+if TYPE_CHECKING:
+    from chaos.faults import World
+    from chaos.load import Load
 
-SIZES = Sizes(telemetry_bytes_max=1024**3, deadletter_bytes_max=1024**2 * 64)
-SMALL = Sizes(
-    telemetry_bytes_max=64 * 1024**2,
-    deadletter_bytes_max=1024**2 * 4,
-    models_bytes_max=1024**2 * 4,
-)
 HEADER = f"{'fault':<38}{'how':<22}{'s':>6}{'answered':>10}{'stored':>9}{'dup':>5}{'lost':>6}  ok"
 
 
@@ -41,9 +32,9 @@ def main() -> int:
     sys.stdout.write(f"seed {arguments.seed}, {arguments.homes} homes\n{HEADER}\n")
     chosen = {name: fault for name, fault in FAULTS.items() if arguments.only in name}
     disks = {name: fault for name, fault in DISKS.items() if arguments.only in name}
-    holds = run(chosen, arguments, SIZES, small_disks=False) if chosen else True
+    holds = run(chosen, arguments, small_disks=False) if chosen else True
     if disks and faults.can_mount():
-        holds &= run(disks, arguments, SMALL, small_disks=True)
+        holds &= run(disks, arguments, small_disks=True)
     elif disks:
         sys.stdout.write("full disks: left out, only root can mount small ones\n")
     if not faults.HAS_TRAINER:
@@ -72,36 +63,20 @@ DISKS: dict[str, faults.Fault] = {
 
 
 def run(
-    chosen: dict[str, faults.Fault],
-    arguments: argparse.Namespace,
-    sizes: Sizes,
-    *,
-    small_disks: bool,
+    chosen: dict[str, faults.Fault], arguments: argparse.Namespace, *, small_disks: bool
 ) -> bool:
     """One pool, one fault after the other; whether all proofs hold."""
-    rng = random.Random(arguments.seed)
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        pool = Pool(folder, sizes=sizes)
-        if small_disks:
-            stack.enter_context(faults.small_disk(pool, "jetstream", 160))
-            stack.enter_context(faults.small_disk(pool, "victoria", 160))
-        store = stack.enter_context(StoreInFront(pool.stack.victoria_url))
-        for role in ("WRITE", "READ", "ADMIN"):
-            pool.environment[f"HEATPOOL_WRITER_VICTORIA_{role}_URL"] = store.url
-        stack.callback(pool.stop)
-        pool.start(faults.PROCESSES)
-        key = pool.stack.secret(keys.PSEUDONYM_KEY).encode()
-        load = stack.enter_context(
-            Load(
-                pool.stack.ingest_url,
-                pool.token,
-                key,
-                homes=arguments.homes,
-                seed=arguments.seed,
-            )
-        )
-        world = World(pool, store, rng, kills=arguments.kills, frozen_s=arguments.frozen)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        arena(
+            Path(folder),
+            seed=arguments.seed,
+            homes=arguments.homes,
+            kills=arguments.kills,
+            frozen_s=arguments.frozen,
+            small_disks=small_disks,
+        ) as (world, load),
+    ):
         return all([one(name, fault, world, load) for name, fault in chosen.items()])  # noqa: C419 - every one
 
 

@@ -46,13 +46,19 @@ isolation: $(STAMP)  ## every member imports with its own dependencies alone
 sizes: $(STAMP)  ## size of the environment of each member
 	@deploy/install/sizes.sh $(MEMBERS)
 
+chaos: setup  ## every fault under load: kills, freezes, full disks; about half an hour
+	PATH="$(CURDIR)/$(RUN):$$PATH" PYTHONPATH=tests $(RUN)python -m chaos $(CHAOS)
+
+bench-pipeline: setup  ## the pipeline beside vmagent and the bare store; growth with homes
+	PATH="$(CURDIR)/$(RUN):$$PATH" PYTHONPATH=tests $(RUN)python bench/pipeline $(BENCH)
+
 schema: $(STAMP)  ## write JSON Schema and the table of refusals from the contract
 	$(RUN)python contract/schema/generate.py
 
 demo: setup  ## the main job end to end, with a report
 	$(RUN)heatpool-demo --state .state-demo
 
-bench: bench-edge  ## every benchmark, medians of 5 on this machine
+bench: bench-edge bench-pipeline  ## every benchmark, medians of 5 on this machine
 
 bench-edge: setup  ## the edge beside a plain FastAPI edge
 	@mkdir -p .bench
@@ -74,4 +80,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria test quick lint fmt types isolation sizes schema demo bench bench-edge faults-edge fuzz up down clean
+.PHONY: help setup victoria test quick lint fmt types isolation sizes schema demo bench bench-edge bench-pipeline chaos faults-edge fuzz up down clean

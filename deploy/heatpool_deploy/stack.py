@@ -127,6 +127,7 @@ def environment(stack: Stack) -> dict[str, str]:
         "PORT_VICTORIA": str(ports.victoria),
         "VICTORIA_METRICS": victoria_binary(),
         "HEATPOOL_CTL_NATS_URL": stack.nats_url,
+        "HEATPOOL_CTL_VICTORIA_URL": url,
     }
     for service in ("INGEST", "WRITER", "TRAINER", "MODELHUB"):
         env[f"HEATPOOL_{service}_NATS_URL"] = stack.nats_url
@@ -136,6 +137,7 @@ def environment(stack: Stack) -> dict[str, str]:
         for role in ("WRITE", "READ", "ADMIN"):
             env[f"HEATPOOL_{service}_VICTORIA_{role}_URL"] = url
     files = {
+        "CTL_PSEUDONYM_KEY": keys.PSEUDONYM_KEY,
         "INGEST_TOKENS": keys.TOKEN,
         "INGEST_PSEUDONYM_KEY": keys.PSEUDONYM_KEY,
         "INGEST_RECEIPT_KEY": keys.RECEIPT_KEY,

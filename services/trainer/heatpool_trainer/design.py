@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from heatpool_trainer.catalogue import Catalogue, ModeRecipe, Profile, Sensor
-    from heatpool_trainer.survey import Span, Survey
+    from heatpool_trainer.survey import Survey
 
 HOMES_SHARE_MIN: Final = 0.5  # of the homes must have a field for the detector to use it
 COVERAGE_MIN: Final = 0.5  # of a home's readings must carry it

@@ -235,7 +235,7 @@ def _steady(
 
 
 @compiled
-def _settled(  # noqa: PLR0913 - numba takes arrays, not objects
+def _settled(
     timestamps_ms: Integers,
     modes: Integers,
     running: Bools,
@@ -351,7 +351,7 @@ def _running_means(  # noqa: PLR0913 - numba takes arrays, not objects
 
 
 @compiled
-def _learn(  # noqa: PLR0913 - numba takes arrays, not objects
+def _learn(
     timestamps_ms: Integers,
     basis: Floats,
     found: Floats,

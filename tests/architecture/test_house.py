@@ -20,6 +20,7 @@ PACKAGES = (
 MODULES = sorted(
     path for package in PACKAGES for path in (ROOT / package).rglob("heatpool_*/**/*.py")
 )
+STATUSES = {200, 400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 416, 422, 429, 503}
 BANNED_NAMES = {"utils", "helpers", "common", "base", "manager", "service", "misc"}
 CODE_ON_LOAD = re.compile(
     r"^\s*(import|from)\s+(pickle|joblib|dill|shelve|marshal)\b", re.MULTILINE
@@ -50,7 +51,8 @@ def test_no_file_is_longer_than_the_house_allows() -> None:
         "tables.py": "every option of a CSV reader, one after the other",
         "plant.py": "the physics of a heat pump: one system of equations",
         "features.py": "the compiled copy of the scorer's chain, held to it bit for bit",
-        "lifecycle.py": "",
+        "metrics.py": "every metric of every service, declared once",
+        "victoria.py": "one adapter: splitting it would spread its two errors",
     }
     long = [
         path
@@ -69,7 +71,23 @@ def test_every_refusal_has_a_text_in_both_languages(refusal: Refusal) -> None:
     assert text.en
     assert text.de
     assert text.en != text.de
-    assert text.status in {200, 400, 401, 403, 404, 405, 409, 410, 413, 415, 416, 422, 429, 503}
+    assert text.status in {
+        200,
+        400,
+        401,
+        403,
+        404,
+        405,
+        408,
+        409,
+        410,
+        413,
+        415,
+        416,
+        422,
+        429,
+        503,
+    }
 
 
 def test_importing_everything_opens_no_socket_and_reads_no_setting() -> None:

@@ -44,7 +44,7 @@ class Row(msgspec.Struct, frozen=True):
 
     name: str
     auc: float | None
-    """Labelled rows against the others of the same run; None where there is one kind only."""
+    """Labelled rows against the others of the run (SKAB) or of the held-out good days (LBNL)."""
     over_healthy: float | None
     """Share of scored rows without fault over the threshold."""
     over_faulty: float | None
@@ -85,12 +85,16 @@ def lbnl(stack: Stack, data: Path, work: Path) -> Iterator[Row]:
         commands.replay(file, *_LBNL, *_day(day), "--shift", "now", *_as_home(number))
     wait_for_release(stack, "lbnl_mzvav_2_2")
     commands.update()
+    scored = {}
     for day, label in enumerate(labels):
-        if label == 0 and day not in held_out:
-            continue
-        commands.score(file, work / "scores.csv", *_LBNL, *_day(day))
-        scores = read_scores(work / "scores.csv")
-        yield _row(f"day {day}", scores, np.full(scores.smoothed.size, label))
+        if label > 0 or day in held_out:
+            commands.score(file, work / "scores.csv", *_LBNL, *_day(day))
+            scored[day] = read_scores(work / "scores.csv")
+    healthy = np.concatenate([scored[day].smoothed for day in sorted(held_out)])
+    for day, scores in scored.items():
+        row = _row(f"day {day}", scores, np.full(scores.smoothed.size, labels[day]))
+        area = auc(healthy, scores.smoothed) if labels[day] > 0 and scores.smoothed.size else None
+        yield msgspec.structs.replace(row, auc=area)
 
 
 def _day(day: int) -> tuple[str, ...]:

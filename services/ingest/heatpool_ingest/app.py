@@ -125,7 +125,10 @@ def create_app(edge: Edge, log: BoundLogger) -> Litestar:
     def on_http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
         code = _STATUS_CODES.get(error.status_code, Refusal.BAD_REQUEST)
         edge.metrics.requests.labels("other", code).inc()
-        return refuse(RequestRefusedError(code), request.headers)
+        answer = refuse(RequestRefusedError(code), request.headers)
+        if error.headers and "allow" in error.headers:
+            answer.headers["Allow"] = error.headers["allow"]
+        return answer
 
     return Litestar(
         route_handlers=[submit, receipt, health, ready, *documentation.routes()],

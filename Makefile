@@ -46,6 +46,9 @@ isolation: $(STAMP)  ## every member imports with its own dependencies alone
 schema: $(STAMP)  ## write JSON Schema and the table of refusals from the contract
 	$(RUN)python contract/schema/generate.py
 
+api-docs: $(STAMP)  ## write docs/api from the contract
+	$(RUN)python docs/api/generate.py
+
 demo: setup  ## the main job end to end, with a report
 	$(RUN)heatpool-demo --state .state-demo
 
@@ -71,4 +74,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria test quick lint fmt types isolation schema demo bench bench-edge faults-edge fuzz up down clean
+.PHONY: help setup victoria test quick lint fmt types isolation schema demo bench bench-edge faults-edge fuzz api-docs up down clean

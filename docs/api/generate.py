@@ -21,7 +21,8 @@ _HEAD: Final = f"""\
 Written by `make api-docs` from `heatpool_contract.refusals`; do not edit.
 
 Errors are problem documents (RFC 9457, `application/problem+json`) with
-`type` = `{PROBLEM_TYPE}<code>`, `code`, `detail` (English), `detail_de` (German), and where they apply `limit` and `retry_after_s`.
+`type` = `{PROBLEM_TYPE}<code>`, `code`, `detail` (English), `detail_de` (German), and where
+they apply `limit` and `retry_after_s`.
 Codes are stable: the same word is in the answer, in the metrics' labels and on dead letters.
 429 and 503 come with `Retry-After` in seconds; who tells in `Retry-Attempt` how often it has
 tried is given longer times.

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.telemetry import FIELD_NAME, Record, Value
-from heatpool_ingest.admission import Admitted, RequestRefusedError, admit, timestamp_ms
+from heatpool_ingest.admission import Admitted, RequestRefusedError, admit
+from heatpool_ingest.grouping import timestamp_ms
 
 NOW_S = 1_790_000_000.0
 DAY_S = 86_400.0

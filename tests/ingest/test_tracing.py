@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heatpool_ingest.otel import Exported
+from heatpool_ingest.otel import exported
 from heatpool_ingest.tracing import PassedOn, traceparent
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -63,7 +63,7 @@ def test_the_exporter_sends_a_span_of_the_same_trace() -> None:
     server = HTTPServer(("127.0.0.1", 0), Collector)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    tracer = Exported(f"http://127.0.0.1:{server.server_port}/v1/traces")
+    tracer = exported(f"http://127.0.0.1:{server.server_port}/v1/traces")
     with tracer.span(PARENT) as found:
         pass
     tracer.close()

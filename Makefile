@@ -43,6 +43,15 @@ types: $(STAMP)  ## mypy, strict
 isolation: $(STAMP)  ## every member imports with its own dependencies alone
 	@deploy/install/isolation.sh $(MEMBERS)
 
+sizes: $(STAMP)  ## size of the environment of each member
+	@deploy/install/sizes.sh $(MEMBERS)
+
+chaos: setup  ## every fault under load: kills, freezes, full disks; about half an hour
+	PATH="$(CURDIR)/$(RUN):$$PATH" PYTHONPATH=tests $(RUN)python -m chaos $(CHAOS)
+
+bench-pipeline: setup  ## the pipeline beside vmagent and the bare store; growth with homes
+	PATH="$(CURDIR)/$(RUN):$$PATH" PYTHONPATH=tests $(RUN)python bench/pipeline $(BENCH)
+
 schema: $(STAMP)  ## write JSON Schema and the table of refusals from the contract
 	$(RUN)python contract/schema/generate.py
 
@@ -52,11 +61,11 @@ api-docs: $(STAMP)  ## write docs/api from the contract
 demo: setup  ## the main job end to end, with a report
 	$(RUN)heatpool-demo --state .state-demo
 
-bench: bench-edge  ## every benchmark, medians of 5 on this machine
+bench: bench-edge bench-pipeline  ## every benchmark, medians of 5 on this machine
 
 bench-edge: setup  ## the edge beside a plain FastAPI edge
 	@mkdir -p .bench
-	$(RUN)python bench/edge --json .bench/edge.json
+	$(RUN)python bench/edge/edge_bench.py --json .bench/edge.json
 
 faults-edge: setup  ## nats-server killed 20 times under load, the edge killed and stopped
 	HEATPOOL_KILLS=20 $(RUN)pytest -q -s tests/pipeline/test_edge_faults.py
@@ -74,4 +83,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria test quick lint fmt types isolation schema demo bench bench-edge faults-edge fuzz api-docs up down clean
+.PHONY: help setup victoria test quick lint fmt types isolation sizes schema api-docs demo bench bench-edge bench-pipeline chaos faults-edge fuzz up down clean

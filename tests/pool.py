@@ -15,7 +15,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 from honcho.environ import parse_procfile
@@ -26,9 +26,12 @@ from heatpool_chassis.topology import Sizes, topology
 from heatpool_deploy import keys, stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from pathlib import Path
 
+    from nats.aio.client import Client
+
+R = TypeVar("R")
 SERVERS = ("nats", "victoria")
 START_S_MAX = 40.0
 
@@ -62,7 +65,7 @@ class Pool:
                 )
             if name == "nats":
                 self.wait_for(name)
-                asyncio.run(self._provision())
+                self.on_bus(lambda client: bus.provision(client, topology(self.sizes)))
         for name in names:
             self.wait_for(name)
 
@@ -163,12 +166,19 @@ class Pool:
             time.sleep(0.2)
         return found
 
-    async def _provision(self) -> None:
-        client = await bus.connect(
-            Lifecycle("test"), self.stack.nats_url, bus.Identity(), buffered=True
-        )
-        await bus.provision(client, topology(self.sizes))
-        await client.close()
+    def on_bus(self, work: Callable[[Client], Awaitable[R]]) -> R:
+        """Run `work` with a connection to NATS."""
+
+        async def connected() -> R:
+            client = await bus.connect(
+                Lifecycle("test"), self.stack.nats_url, bus.Identity(), buffered=True
+            )
+            try:
+                return await work(client)
+            finally:
+                await client.close()
+
+        return asyncio.run(connected())
 
 
 def submission(

@@ -104,6 +104,7 @@ class NatsServer(Server):
             f"http://127.0.0.1:{monitor}/healthz",
         )
         self.url = f"nats://127.0.0.1:{port}"
+        self.folder = folder
         self.monitor_url = f"http://127.0.0.1:{monitor}"
 
 

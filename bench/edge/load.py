@@ -38,7 +38,7 @@ class Result(msgspec.Struct):
 
 def bodies(records: int, fields: int = FIELDS) -> Iterator[bytes]:
     """Endless submissions, all different, of a few hundred homes."""
-    chance = random.Random(1)  # noqa: S311 - reproducible readings
+    chance = random.Random(1)
     now_s = int(time.time())
     data = [
         {

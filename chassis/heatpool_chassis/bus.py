@@ -15,11 +15,13 @@ import msgspec
 import nats
 import nats.errors
 import nats.js.errors
-from nats.js.api import ConsumerConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from heatpool_contract import subjects
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from nats.aio.client import Client
     from nats.aio.msg import Msg
     from nats.js.api import StreamConfig
@@ -37,6 +39,9 @@ CONTROL_TIMEOUT_S: Final = 5.0
 _KV_STREAM: Final = "KV_"
 _OBJECT_STREAM: Final = "OBJ_"
 _DEADLETTER_REPLY_S: Final = 10.0
+_READ_MESSAGES: Final = 50  # x 480 KiB stays below the pending bytes
+_READ_PENDING_BYTES_MAX: Final = 64 * 1024 * 1024
+_READ_INACTIVE_S: Final = 60.0
 
 
 class BusError(Exception):
@@ -179,6 +184,55 @@ async def verify(
             if asyncio.get_running_loop().time() > deadline:
                 raise TopologyError(f"{name} does not exist; run `heatpoolctl provision`")
             await asyncio.sleep(RECONNECT_WAIT_S)
+
+
+async def verify_consumer(client: Client, stream: str, wanted: ConsumerConfig) -> None:
+    """Compare a durable with what the code expects: binding to it would ignore any difference.
+
+    Raises:
+        TopologyError: it is missing or differs.
+        BusUnavailableError: the server does not say.
+    """
+    name = f"{stream}/{wanted.durable_name}"
+    try:
+        js = client.jetstream(timeout=CONTROL_TIMEOUT_S)
+        known = await _consumer(js, stream, wanted.durable_name or "")
+    except (nats.errors.Error, TimeoutError) as error:
+        raise BusUnavailableError(f"consumer {name}: {type(error).__name__}") from error
+    if known is None:
+        raise TopologyError(f"consumer {name} does not exist; run `heatpoolctl provision`")
+    if difference := _difference(wanted, known):
+        raise TopologyError(f"consumer {name} differs in {difference}; `heatpoolctl provision`")
+
+
+async def messages_of(client: Client, stream: str, subject: str) -> AsyncIterator[Msg]:
+    """What the stream holds now under `subject`, oldest first, in bounded memory.
+
+    Nothing is acknowledged or changed: the consumer is temporary, and nobody else's.
+
+    Raises:
+        BusUnavailableError: the reading broke off.
+    """
+    js = client.jetstream(timeout=CONTROL_TIMEOUT_S)
+    try:
+        subscription = await js.pull_subscribe(
+            subject,
+            stream=stream,
+            pending_bytes_limit=_READ_PENDING_BYTES_MAX,
+            config=ConsumerConfig(
+                ack_policy=AckPolicy.NONE,
+                deliver_policy=DeliverPolicy.ALL,
+                inactive_threshold=_READ_INACTIVE_S,
+            ),
+        )
+        left = (await subscription.consumer_info()).num_pending or 0
+        while left:
+            for message in await subscription.fetch(min(left, _READ_MESSAGES), timeout=10):
+                yield message
+                left = message.metadata.num_pending
+        await subscription.unsubscribe()
+    except (nats.errors.Error, TimeoutError) as error:
+        raise BusUnavailableError(f"{stream} not read: {type(error).__name__}") from error
 
 
 async def bury(js: JetStreamContext, message: Msg, reason: str, model: str) -> None:

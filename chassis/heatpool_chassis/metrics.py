@@ -114,19 +114,23 @@ class IngestMetrics:
 
 
 class WriterMetrics:
-    """The writer. Conservation: received = stored + dead + in flight, in samples."""
+    """The writer.
+
+    Conservation, in messages and in samples: received + redelivered = acknowledged + dead + erased
+    + returned + in hand; `ledger_difference` is what is left over, and must be nought.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.messages = Counter(
             "heatpool_writer_messages",
             "Messages by fate",
-            ["fate"],  # received, redelivered, acknowledged, dead
+            ["fate"],  # received, redelivered, acknowledged, dead, erased, returned
             registry=registry,
         )
         self.samples = Counter(
             "heatpool_writer_samples",
             "Samples by fate",
-            ["fate"],  # received, redelivered, written, durable
+            ["fate"],  # as messages; also written, durable
             registry=registry,
         )
         self.dead = Counter(
@@ -138,7 +142,7 @@ class WriterMetrics:
         self.loop_seconds = Counter(
             "heatpool_writer_loop_seconds",
             "Where the loop's time goes",
-            ["stage"],  # poll, fold, post, settle
+            ["stage"],  # poll, fold, post, settle, wait
             registry=registry,
         )
         self.batch_samples = Histogram(
@@ -168,14 +172,55 @@ class WriterMetrics:
         self.registry_updates = Counter(
             "heatpool_writer_registry_updates",
             "Entries of INSTALLATIONS written, by outcome",
-            ["outcome"],  # written, conflict, malformed
+            ["outcome"],  # written, unchanged, conflict, malformed, expired
             registry=registry,
         )
         self.store_difference = Gauge(
             "heatpool_writer_store_difference_rows",
-            "Rows that the store says it dropped since this process started",
-            ["reason"],  # invalid, ignored
+            "Rows sent against rows that the store counted, since this process knows it",
+            ["reason"],  # missing, surplus, invalid, ignored
             registry=registry,
+        )
+        self.store_alarm = Gauge(
+            "heatpool_writer_store_alarm",
+            "1 if samples may have been lost behind the store's 204: run `heatpool-writer verify`",
+            registry=registry,
+        )
+        self.ledger_difference = Gauge(
+            "heatpool_writer_ledger_difference",
+            "Deliveries that the writer's books cannot account for; anything but 0 is a defect",
+            ["unit"],  # messages, samples
+            registry=registry,
+        )
+        self.in_hand_samples = Gauge(
+            "heatpool_writer_in_hand_samples",
+            "Samples fetched and not yet acknowledged, dead, erased or returned",
+            registry=registry,
+        )
+        self.poison_breaker = Gauge(
+            "heatpool_writer_poison_breaker",
+            "1: too many dead letters of this model (or of all), the writer has stopped",
+            ["model"],
+            registry=registry,
+        )
+        self.stream_messages = Gauge(
+            "heatpool_writer_stream_messages",
+            "Messages that the stream ever took, by where they are now, over all writers",
+            ["place"],  # published, settled, waiting, in_hand, vanished
+            registry=registry,
+        )
+        self.stream_fill_ratio = Gauge(
+            "heatpool_writer_stream_fill_ratio",
+            "Bytes of TELEMETRY in units of its max_bytes",
+            registry=registry,
+        )
+        self.purged_messages = Counter(
+            "heatpool_writer_purged_messages",
+            "Acknowledged messages purged because the stream was nearly full",
+            registry=registry,
+        )
+        self.erasure_steps = Counter(
+            "heatpool_writer_erasure_steps", "Steps of erasures done", ["step"], registry=registry
         )
 
 

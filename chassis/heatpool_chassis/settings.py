@@ -90,7 +90,7 @@ def _read(given: dict[str, str], key: str) -> str | None:
 
 
 def _convert(text: str, hint: object) -> object:
-    if hint is Secret:
+    if hint in {Secret, Secret | None}:
         return _secret(text)
     if hint == tuple[Secret, ...]:
         return tuple(_secret(part) for part in text.split())

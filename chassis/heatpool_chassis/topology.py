@@ -29,9 +29,10 @@ TELEMETRY_AGE_S_MAX: Final = 72 * 3600.0  # the privacy notice's promise; also t
 DUPLICATE_WINDOW_S: Final = 3600.0  # how long a client may retry; ids are held in RAM
 DEADLETTER_AGE_S_MAX: Final = 30 * 86400.0
 WRITER_ACK_WAIT_S: Final = 60.0
-WRITER_ACK_PENDING_MAX: Final = 1024
-"""Messages written but not yet known to be durable (15 s of them) and those in hand: at 480 KiB a
-message half a GiB in the server at most, in the writer only what is in hand."""
+WRITER_ACK_PENDING_MAX: Final = 20_000
+"""Messages written but not yet known to be durable, and those in hand. With 15 s between the two
+this bounds the rate at 1,300 messages a second. The writer keeps no payload of a written message,
+half a kilobyte each at most."""
 TRAINER_ACK_PENDING_MAX: Final = 2000
 ADVISORY_SUBJECTS: Final = (
     "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.TELEMETRY.>",
@@ -64,7 +65,7 @@ def topology(sizes: Sizes) -> Topology:
     return Topology(
         streams=[_telemetry(sizes), _deadletter(sizes)],
         consumers=[
-            (subjects.STREAM_TELEMETRY, _writer()),
+            (subjects.STREAM_TELEMETRY, writer_consumer()),
             (subjects.STREAM_TELEMETRY, _trainer()),
         ],
         buckets=[
@@ -72,6 +73,7 @@ def topology(sizes: Sizes) -> Topology:
             for name, text in (
                 (subjects.KV_INSTALLATIONS, "what the pool knows of each installation"),
                 (subjects.KV_RELEASES, "current release of each heat-pump model"),
+                (subjects.KV_ERASURES, "erasures on their way, and the ledger of finished ones"),
                 (subjects.KV_PROGRESS, "last training of each heat-pump model"),
             )
         ],
@@ -130,7 +132,8 @@ def _deadletter(sizes: Sizes) -> StreamConfig:
     )
 
 
-def _writer() -> ConsumerConfig:
+def writer_consumer() -> ConsumerConfig:
+    """The durable that all writers share; each compares it with what the server has."""
     return ConsumerConfig(
         durable_name=subjects.DURABLE_WRITER,
         description="batches telemetry into VictoriaMetrics",

@@ -85,6 +85,11 @@ class _Range(msgspec.Struct):
     data: _RangeData
 
 
+class _Names(msgspec.Struct):
+    data: list[str]
+
+
+_names_decoder = msgspec.json.Decoder(_Names)
 _series_decoder = msgspec.json.Decoder(Series)
 _instant_decoder = msgspec.json.Decoder(_Instant)
 _range_decoder = msgspec.json.Decoder(_Range)
@@ -156,6 +161,29 @@ class Victoria:
         except msgspec.DecodeError as error:
             raise StoreUnavailableError("the export is cut off") from error
 
+    async def export_native(self, selector: str) -> AsyncIterator[bytes]:
+        """Everything that matches, of all time, in VictoriaMetrics' own format: for backups."""
+        params = {"match[]": selector, "start": "0", "reduce_mem_usage": "1"}
+        url = f"{self._urls.read}/api/v1/export/native"
+        try:
+            async with self._http.stream("GET", url, params=params) as response:
+                if response.status_code >= _STATUS_ERROR:
+                    await response.aread()
+                _raise_for(response)
+                async for part in response.aiter_bytes():
+                    yield part
+        except httpx.HTTPError as error:
+            raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
+
+    async def import_native(self, parts: AsyncIterator[bytes]) -> None:
+        """The reverse of `export_native`."""
+        url = f"{self._urls.write}/api/v1/import/native"
+        try:
+            response = await self._http.post(url, content=parts)
+        except httpx.HTTPError as error:
+            raise StoreUnavailableError(f"{type(error).__name__}: {error}") from error
+        _raise_for(response)
+
     async def query(self, expression: str, at_s: float | None = None) -> list[Point]:
         """Instant query."""
         params = {"query": expression, "nocache": "1"}
@@ -180,6 +208,15 @@ class Victoria:
         )
         return _decode(_range_decoder, response.content).data.result
 
+    async def names(self, selector: str, start_s: float, end_s: float) -> list[str]:
+        """Names of the series that match."""
+        response = await self._send(
+            "GET",
+            f"{self._urls.read}/api/v1/label/__name__/values",
+            params={"match[]": selector, "start": f"{start_s:.3f}", "end": f"{end_s:.3f}"},
+        )
+        return _decode(_names_decoder, response.content).data
+
     async def delete_series(self, selector: str) -> None:
         """Delete whole series. What was written in the last seconds may survive: repeat later."""
         await self._send(
@@ -191,6 +228,12 @@ class Victoria:
     async def force_flush(self) -> None:
         """Make what was written visible to queries now (it would take about a second)."""
         await self._send("GET", f"{self._urls.write}/internal/force_flush")
+
+    async def force_merge(self, month: str) -> None:
+        """Start merging the partition `YYYY_MM`, which takes deleted samples off the disk."""
+        await self._send(
+            "GET", f"{self._urls.write}/internal/force_merge", params={"partition_prefix": month}
+        )
 
     async def metrics(self) -> dict[str, float]:
         """The store's own metrics: name with labels -> value."""

@@ -85,7 +85,7 @@ def problem(
     limit: int | None = None,
     retry_after_s: int | None = None,
 ) -> Problem:
-    """The document for `refusal`; `detail` and `detail_de` replace its texts where known."""
+    """The document for `refusal`; `detail` and `detail_de` replace its texts if more is known."""
     text = TEXTS[refusal]
     return Problem(
         type=PROBLEM_TYPE + refusal,

@@ -30,6 +30,8 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[48][0-9a-f]{3}-[89ab][0-9a-
 _MODEL: Final = re.compile(r"[A-Za-z0-9_\-.() ]{1,64}")
 _VERSION: Final = re.compile(r"[A-Za-z0-9._+\-]{1,32}")
 _NOT_SLUG: Final = re.compile(r"[^a-z0-9]+")
+_PSEUDONYM: Final = re.compile(r"[0-9a-f]{32}")
+_SLUG: Final = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 
 
 def installation_id(spelling: str) -> InstallationId | None:
@@ -55,6 +57,16 @@ def model_slug(name: str) -> ModelSlug | None:
         return None
     slug = _NOT_SLUG.sub("_", name.lower()).strip("_")
     return ModelSlug(slug) if slug else None
+
+
+def is_pseudonym(text: str) -> bool:
+    """Whether `text` can be what `pseudonym` makes: fit for a selector and a label as it is."""
+    return _PSEUDONYM.fullmatch(text) is not None
+
+
+def is_slug(text: str) -> bool:
+    """Whether `text` can be what `model_slug` makes."""
+    return _SLUG.fullmatch(text) is not None
 
 
 def is_version(text: str) -> bool:

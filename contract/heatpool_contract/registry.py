@@ -78,8 +78,11 @@ def decode(value: bytes) -> Installation:
         raise MalformedEntryError(str(error)) from error
 
 
-def fold(entry: Installation | None, added: Contribution) -> Installation:
-    """The entry after one more contribution; unchanged if it was folded before or is erased."""
+def fold(entry: Installation | None, added: Contribution, floor: int = 0) -> Installation:
+    """The entry after one more contribution; unchanged if it was folded before or is erased.
+
+    Sequences up to `floor` are acknowledged for good, so they need not be remembered.
+    """
     entry = entry or Installation()
     if entry.erased or added.seq in entry.applied:
         return entry
@@ -96,7 +99,7 @@ def fold(entry: Installation | None, added: Contribution) -> Installation:
         day_last=day_last,
         days_mask=(known | _mask(day_last, added.days)) & ((1 << _MASK_DAYS) - 1),
         samples=entry.samples + added.samples,
-        applied=(*entry.applied, added.seq)[-_REMEMBERED:],
+        applied=(*(seq for seq in entry.applied if seq > floor), added.seq)[-_REMEMBERED:],
     )
 
 

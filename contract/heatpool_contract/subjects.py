@@ -20,6 +20,7 @@ DURABLE_TRAINER: Final = "trainer"
 KV_INSTALLATIONS: Final = "INSTALLATIONS"  # key: pseudonym, value: registry.Installation
 KV_RELEASES: Final = "RELEASES"  # key: slug, value: release.ReleasePointer
 KV_PROGRESS: Final = "TRAINING"  # key: slug, value: release.TrainingReport
+KV_ERASURES: Final = "ERASURES"  # key: receipt, value: erasures.Erasure
 OBJECTS_MODELS: Final = "MODELS"  # name: <slug>/<model_hash>, never overwritten
 
 HEADER_MSG_ID: Final = "Nats-Msg-Id"

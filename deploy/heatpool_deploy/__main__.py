@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING
 
-import msgspec
 import rich_click as click
 from rich.console import Console
 
 from heatpool_chassis import bus
-from heatpool_chassis.lifecycle import Lifecycle
-from heatpool_chassis.settings import Secret, SettingsError, load
 from heatpool_chassis.topology import Sizes, topology
 from heatpool_deploy import stack as stacks
 from heatpool_deploy import supervisor
+from heatpool_deploy.commands import backup, dlq, erase, erasures_, export, restore
+from heatpool_deploy.connection import on_bus, or_exit
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from nats.aio.client import Client
 
-R = TypeVar("R")
-PREFIX: Final = "HEATPOOL_CTL_"
 _STATE = click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
@@ -34,14 +27,6 @@ _STATE = click.option(
     show_default=True,
     help="Folder of everything the stack keeps.",
 )
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach the pool: `HEATPOOL_CTL_<FIELD>`."""
-
-    nats_url: str
-    nats_user: str = ""
-    nats_password: Secret | None = None
 
 
 @click.group()
@@ -53,7 +38,7 @@ def main() -> None:
 @_STATE
 def init(state: Path) -> None:
     """Make keys, ports and configuration under the state folder; what exists is kept."""
-    prepared = _or_exit(lambda: stacks.prepare(state))
+    prepared = or_exit(lambda: stacks.prepare(state))
     Console().print(
         f"keys in {prepared.keys}; take {prepared.keys / 'offline'} off this machine",
         highlight=False,
@@ -62,16 +47,32 @@ def init(state: Path) -> None:
 
 @main.command()
 @_STATE
-def up(state: Path) -> None:
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Setting of a service, HEATPOOL_TRAINER_QUIET_S=5; repeatable; kept for the next start.",
+)
+def up(state: Path, settings: tuple[str, ...]) -> None:
     """Run all servers and services in the foreground until Ctrl-C."""
-    sys.exit(_or_exit(lambda: supervisor.up(stacks.prepare(state))))
+    overrides = dict(pair.partition("=")[::2] for pair in settings) if settings else None
+    prepared = or_exit(lambda: stacks.prepare(state, overrides))
+    Console().print(
+        f"edge {prepared.ingest_url}, hub {prepared.modelhub_url}, "
+        f"VictoriaMetrics {prepared.victoria_url}, NATS {prepared.nats_url}; "
+        f"token for loggers in {prepared.keys / 'token'}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    sys.exit(or_exit(lambda: supervisor.up(prepared)))
 
 
 @main.command()
 @_STATE
 def down(state: Path) -> None:
     """Stop what `up` started."""
-    stopped = _or_exit(lambda: supervisor.down(state))
+    stopped = or_exit(lambda: supervisor.down(state))
     Console().print("stopped" if stopped else "was not running")
 
 
@@ -99,29 +100,11 @@ def provision(replicas: int, telemetry_gib: float) -> None:
         done = await bus.provision(client, topology(sizes))
         Console().print("\n".join(done) or "nothing to do", highlight=False)
 
-    _on_bus(work)
+    on_bus(work)
 
 
-def _on_bus(work: Callable[[Client], Awaitable[None]]) -> None:
-    async def connected() -> None:
-        settings = load(Settings, PREFIX, os.environ)
-        identity = bus.Identity(settings.nats_user, settings.nats_password or "")
-        client = await bus.connect(
-            Lifecycle("heatpoolctl"), settings.nats_url, identity, buffered=True
-        )
-        try:
-            await work(client)
-        finally:
-            await client.close()
-
-    _or_exit(lambda: asyncio.run(connected()))
-
-
-def _or_exit(work: Callable[[], R]) -> R:
-    try:
-        return work()
-    except (stacks.StackError, SettingsError, bus.BusError) as error:
-        raise click.ClickException(str(error)) from error
+for command in (dlq, erase, erasures_, export, backup, restore):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -127,26 +127,26 @@ def _fold(
     """Add the group's usable columns to the frame of their names."""
     names: list[str] = []
     columns: list[list[float]] = []
-    ragged = False
+    left_out: list[tuple[Refusal, int, int]] = []  # not counted yet: one by one counts for itself
     for name, column in zip(shape, group.columns, strict=True):
         if name == TIMESTAMP_FIELD:
             continue
         if not _usable(name):
-            dropped.add(Refusal.FIELD_NAME_INVALID, group.indexes[0], len(column))
+            left_out.append((Refusal.FIELD_NAME_INVALID, group.indexes[0], len(column)))
             continue
         clean = _clean(column)
         if clean is None:
             if any(_fault(value) is None for value in column):
-                ragged = True
-                break
+                _fold_one_by_one(shape, group, dense, rejected, dropped)
+                return
             for index, value in zip(group.indexes, column, strict=True):
-                dropped.add(_fault(value) or Refusal.VALUE_NOT_NUMERIC, index)
+                left_out.append((_fault(value) or Refusal.VALUE_NOT_NUMERIC, index, 1))
             continue
         names.append(name)
         columns.append(clean)
-    if ragged:
-        _fold_one_by_one(shape, group, dense, rejected, dropped)
-    elif names:
+    for reason, index, count in left_out:
+        dropped.add(reason, index, count)
+    if names:
         _extend(dense, tuple(names), group.timestamps_ms, columns)
     else:
         for index in group.indexes:

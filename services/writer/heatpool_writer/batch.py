@@ -1,4 +1,4 @@
-"""PURE: chunks -> import lines, and the book of what was written when.
+"""PURE: chunks -> import lines.
 
 In: messages of the stream. Out: JSON lines for `POST /api/v1/import`, one a series, columns of many
 messages joined. Guarantee: no number is parsed, the bytes of a column are copied; a column that is
@@ -8,12 +8,15 @@ store, which drops a bad line and still answers 204.
 
 from __future__ import annotations
 
+import math
+import re
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import msgspec
 
 from heatpool_contract import frames
 from heatpool_contract.frames import RawChunk
+from heatpool_contract.identity import is_pseudonym, is_slug
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.registry import DAY_MS, Contribution
 from heatpool_contract.telemetry import FIELD_NAME
@@ -27,10 +30,15 @@ LINE_SAMPLES_MAX: Final = 10_000  # VictoriaMetrics advises 1,000 to 10,000 samp
 SERIES_PREFIX: Final = "heatpump_"
 SERIES_SAMPLES: Final = "heatpump_batch_samples"
 SERIES_INFO: Final = "heatpump_info"
+STAMP_MS_MAX: Final = 1 << 53  # beyond, a reader that takes JSON numbers as doubles would round
 _NUMBER_BYTES: Final = b"0123456789+-.eE,"
+_PERHAPS_HUGE: Final = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{300}")
+"""What a column needs to hold a number beyond a double, which the store would keep as infinity."""
 _TOKENS: Final = 3
+ROWS_ABOUT: Final = 2  # what `_about` adds to a chunk
 
 M = TypeVar("M")
+_floats = msgspec.json.Decoder(list[float])
 
 
 class PoisonError(Exception):
@@ -67,7 +75,9 @@ def take(subject: str, payload: bytes, seq: int) -> Taken:
         chunk = frames.decode_raw(payload)
     except frames.MalformedChunkError as error:
         raise PoisonError(Refusal.CHUNK_MALFORMED, model) from error
-    if [chunk.model, chunk.installation] != tokens[1:]:
+    if [chunk.model, chunk.installation] != tokens[1:] or not (
+        is_slug(chunk.model) and is_pseudonym(chunk.installation)
+    ):
         raise PoisonError(Refusal.CHUNK_FOREIGN, model)
     if not chunk.frames or not all(map(_sound, chunk.frames)):
         raise PoisonError(Refusal.CHUNK_MALFORMED, model)
@@ -89,21 +99,34 @@ def take(subject: str, payload: bytes, seq: int) -> Taken:
 
 
 def _sound(frame: RawFrame) -> bool:
-    """Whether every column holds exactly one number for each timestamp."""
+    """Whether every column holds exactly one number for each timestamp.
+
+    The decoder has seen that a column is JSON; of the bytes that numbers are written with and one
+    pair of brackets, JSON makes nothing but a flat list of numbers.
+    """
     commas = len(frame.timestamps_ms) - 1
     return (
         commas >= 0
+        and min(frame.timestamps_ms) >= 0
+        and max(frame.timestamps_ms) <= STAMP_MS_MAX
         and bool(frame.columns)
         and all(
             FIELD_NAME.fullmatch(name) is not None
             and raw.count(b",") == commas
             and raw.translate(None, _NUMBER_BYTES) == b"[]"
-            and b",," not in raw
-            and not raw.startswith(b"[,")
+            and len(raw) > len(b"[]")
+            and (_PERHAPS_HUGE.search(raw) is None or _finite(raw))
             for name, column in frame.columns.items()
             for raw in (bytes(column),)
         )
     )
+
+
+def _finite(column: bytes) -> bool:
+    try:
+        return all(map(math.isfinite, _floats.decode(column)))
+    except msgspec.DecodeError:
+        return False
 
 
 class _Line:
@@ -162,7 +185,7 @@ def lines(taken: list[Taken]) -> list[bytes]:
 
 def rows(taken: list[Taken]) -> int:
     """Samples that `lines` makes of the chunks, for the comparison with the store's own count."""
-    return sum(one.samples + 2 for one in taken)
+    return sum(one.samples + ROWS_ABOUT for one in taken)
 
 
 def _rendered(key: tuple[str, str, str], line: _Line) -> bytes:
@@ -198,49 +221,3 @@ def _about(one: Taken) -> Iterator[bytes]:
             "timestamps": stamps,
         }
     )
-
-
-class Written(msgspec.Struct, Generic[M], frozen=True):
-    """Messages whose samples the store has taken, but may still lose."""
-
-    at_s: float
-    store: str
-    """Which life of the store took them (its start time)."""
-    messages: list[tuple[M, Taken]]
-
-
-class AckLedger(Generic[M]):
-    """What is written and not yet acknowledged, oldest first."""
-
-    def __init__(self) -> None:
-        self._written: list[Written[M]] = []
-
-    def __len__(self) -> int:
-        return sum(len(entry.messages) for entry in self._written)
-
-    def add(self, entry: Written[M]) -> None:
-        """Remember a post that the store has answered with success."""
-        self._written.append(entry)
-
-    def messages(self) -> Iterator[M]:
-        """Every message in the book."""
-        for entry in self._written:
-            for message, _taken in entry.messages:
-                yield message
-
-    def any_due(self, now_s: float, durable_s: float) -> bool:
-        """Whether the oldest post has been long enough ago."""
-        return bool(self._written) and now_s - self._written[0].at_s >= durable_s
-
-    def lost(self, store: str) -> list[tuple[M, Taken]]:
-        """Take out what an earlier life of the store took: it may have lost any of it."""
-        gone = [entry for entry in self._written if entry.store != store]
-        self._written = [entry for entry in self._written if entry.store == store]
-        return [message for entry in gone for message in entry.messages]
-
-    def durable(self, now_s: float, durable_s: float) -> list[tuple[M, Taken]]:
-        """Take out what the present life of the store has held for long enough."""
-        ripe: list[tuple[M, Taken]] = []
-        while self.any_due(now_s, durable_s):
-            ripe += self._written.pop(0).messages
-        return ripe

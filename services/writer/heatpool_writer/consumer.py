@@ -1,9 +1,10 @@
-"""THE LOOP: fetch, decode, fold, post, acknowledge when durable.
+"""THE LOOP: fetch, decode, fold, post, settle.
 
 In: `telemetry.<model>.<installation>` through the durable consumer `writer`. Out: posts to
-VictoriaMetrics. Guarantee: at least once into the store, exactly once for its readers;
-acknowledged only `durable_s` after the store's 204 and in the same life of the store. While the
-store is away nothing is fetched, and what is in hand is kept alive with `in_progress`.
+VictoriaMetrics; `settlement` acknowledges them when they are durable. Guarantee: at least once into
+the store, exactly once for its readers. While the store is away nothing is fetched, and what is
+in hand is kept alive; what can never be written goes to the dead letters, unless there is so much
+of it that the fault must be ours: then the writer stops and says so.
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import nats.errors
+import nats.js.errors
 
-from heatpool_chassis import bus
+from heatpool_chassis import bus, topology
 from heatpool_chassis.victoria import StoreRejectedError, StoreUnavailableError
 from heatpool_contract import subjects
 from heatpool_contract.refusals import Refusal
-from heatpool_writer.batch import AckLedger, Batch, PoisonError, Taken, Written, lines, take
+from heatpool_writer.batch import Batch, PoisonError, Taken, lines, rows, take
+from heatpool_writer.books import Fate
+from heatpool_writer.ledger import Held
+from heatpool_writer.poison import Breaker
+from heatpool_writer.settlement import IN_PROGRESS, KEEP_ALIVE_S, NAK, Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
@@ -37,9 +43,7 @@ if TYPE_CHECKING:
 FETCH_MESSAGES_MAX: Final = 50  # x 480 KiB stays below the subscription's pending bytes
 FETCH_S: Final = 0.25  # pull requests are not repeated after a reconnect: keep them short
 PENDING_BYTES_MAX: Final = 64 * 1024 * 1024
-STORE_PAUSE_S: Final = 1.0
-KEEP_ALIVE_S: Final = 20.0  # a third of the consumer's ack_wait
-SETTLE_S: Final = 1.0
+PAUSE_S: Final = 1.0
 
 
 class Writer:
@@ -58,14 +62,16 @@ class Writer:
         self._settings = settings
         self._life = life
         self._metrics = metrics
+        self._client = client
         self._js: JetStreamContext = client.jetstream(timeout=bus.CONTROL_TIMEOUT_S)
         self._store = store
         self._contributions = contributions
         self._log = log
+        self._settlement = Settlement(
+            settings.durable_s, metrics, client, store, contributions, log
+        )
+        self._breaker = Breaker()
         self._batch: Batch[Msg] = Batch()
-        self._ledger: AckLedger[Msg] = AckLedger()
-        self._store_life = ""
-        self._settled_s = 0.0
         self._kept_alive_s = 0.0
 
     async def run(self) -> None:
@@ -77,198 +83,194 @@ class Writer:
         )
         while not self._life.stopping.is_set():
             self._life.metrics.loop_beat.set_to_current_time()
-            if not await self._know_store():
-                await self._life.stopped_within(STORE_PAUSE_S)
-                await self._keep_alive()
-                continue
-            if not self._is_due():  # a batch that the store did not take must not grow
+            if not await self._store_is_there() or self._breaker.open_because is not None:
+                with self._timed("wait"):
+                    await self._life.stopped_within(PAUSE_S)
+            elif not self._is_due():  # a batch that the store did not take must not grow
                 with self._timed("poll"):
                     messages = await self._fetch(subscription)
                 with self._timed("fold"):
                     for message in messages:
                         await self._fold(message)
-            if self._is_due():
+            if self._is_due() and self._settlement.store_life:
                 with self._timed("post"):
                     await self._post()
             with self._timed("settle"):
                 await self._settle()
         await self._post()
-        await self._settle(at_once=True)
+        await self._return_batch()
+        await self._settlement.end()
+        self._observe()
 
     def _is_due(self) -> bool:
         return self._batch.is_due(
             time.monotonic(), self._settings.batch_samples_max, self._settings.batch_age_s_max
         )
 
-    async def _know_store(self) -> bool:
-        """Whether the store answers; learns which life of it that is."""
-        if self._store_life:
+    async def _store_is_there(self) -> bool:
+        if self._settlement.store_life:
             return True
-        try:
-            self._store_life = await self._life_of_store()
-        except StoreUnavailableError as error:
-            if self._life.checks.get("victoria", True):
-                self._log.warning("store_unavailable", reason=str(error))
-            self._life.set_check("victoria", ok=False)
-            return False
-        self._life.set_check("victoria", ok=True)
-        return True
-
-    async def _life_of_store(self) -> str:
-        metrics = await self._store.metrics()
-        dropped = {"invalid": 0.0, "ignored": 0.0}
-        for name, value in metrics.items():
-            for reason in dropped:
-                if name.startswith(f"vm_rows_{reason}_total"):
-                    dropped[reason] += value
-        for reason, value in dropped.items():
-            self._metrics.store_difference.labels(reason).set(value)
-        return (
-            f"{metrics.get('vm_app_start_timestamp')}/{metrics.get('process_start_time_seconds')}"
-        )
+        there = await self._settlement.know_store()
+        if not there and self._life.checks.get("victoria", True):
+            self._log.warning("store_unavailable")
+        self._life.set_check("victoria", ok=there)
+        if there and (faults := self._settlement.store_faults):
+            self._log.error("store_flags_wrong", flags=", ".join(faults))
+        self._life.set_check("store_flags", ok=not self._settlement.store_faults)
+        return there
 
     async def _fetch(self, subscription: JetStreamContext.PullSubscription) -> list[Msg]:
         try:
-            messages = await subscription.fetch(FETCH_MESSAGES_MAX, timeout=FETCH_S)
+            return await subscription.fetch(FETCH_MESSAGES_MAX, timeout=FETCH_S)
         except TimeoutError:
             return []
+        except nats.js.errors.APIError as error:  # 503 also means: nobody serves this consumer
+            self._log.warning("fetch_failed", reason=f"{error.code} {error.description}")
+            await bus.verify_consumer(
+                self._client, subjects.STREAM_TELEMETRY, topology.writer_consumer()
+            )
         except (nats.errors.Error, ConnectionError) as error:  # disconnected: it comes back
             self._log.warning("fetch_failed", reason=type(error).__name__)
-            await self._life.stopped_within(bus.RECONNECT_WAIT_S)
-            return []
-        return messages
+        await self._life.stopped_within(bus.RECONNECT_WAIT_S)
+        return []
 
     async def _fold(self, message: Msg) -> None:
         metadata = message.metadata
-        fate = "redelivered" if (metadata.num_delivered or 1) > 1 else "received"
-        self._metrics.messages.labels(fate).inc()
+        fate = Fate.REDELIVERED if (metadata.num_delivered or 1) > 1 else Fate.RECEIVED
         try:
             taken = take(message.subject, message.data, metadata.sequence.stream)
         except PoisonError as poison:
-            await self._bury(message, poison.reason, poison.model)
+            self._settlement.count(fate, 1, 0)
+            await self._bury(message, poison.reason, poison.model, 0)
             return
-        self._metrics.samples.labels(fate).inc(taken.samples)
+        self._breaker.fine(taken.chunk.model)
+        self._settlement.count(fate, 1, taken.samples)
         self._batch.add(message, taken, time.monotonic())
 
-    async def _bury(self, message: Msg, reason: Refusal, model: str) -> None:
-        try:
-            await bus.bury(self._js, message, reason, model)
-            await message.ack_sync()
-        except (bus.BusUnavailableError, nats.errors.Error, TimeoutError) as error:
-            self._log.warning("burial_failed", reason=str(error))  # it will be delivered again
-            return
-        self._metrics.dead.labels(reason).inc()
-        self._metrics.messages.labels("dead").inc()
-        self._log.warning("dead_letter", reason=reason, model=model)
+    async def _bury(self, message: Msg, reason: Refusal, model: str, samples: int) -> None:
+        """Out of the way of the others, unless that happens too often."""
+        buried = False
+        if self._breaker.poisoned(model):
+            try:
+                await bus.bury(self._js, message, reason, model)
+                await message.ack_sync()
+                buried = True
+            except (bus.BusUnavailableError, nats.errors.Error, TimeoutError) as error:
+                self._log.warning("burial_failed", reason=str(error))  # it will come again
+        elif self._life.checks.get("poison", True):
+            self._life.set_check("poison", ok=False)
+            self._metrics.poison_breaker.labels(self._breaker.open_because).set(1)
+            self._log.error("too_many_dead_letters", model=self._breaker.open_because)
+        if buried:
+            self._metrics.dead.labels(reason).inc()
+            self._log.warning("dead_letter", reason=reason, model=model)
+        else:
+            await self._settlement.send([message.reply], NAK)
+        self._settlement.count(Fate.DEAD if buried else Fate.RETURNED, 1, samples)
 
     async def _post(self) -> None:
         """Post the batch. Unreachable store: keep the batch, try again next time round."""
-        if not self._batch.messages:
+        try:
+            await self._drop_erased()
+        except bus.BusUnavailableError as error:
+            self._log.warning("registry_failed", reason=str(error))
+            await self._life.stopped_within(bus.RECONNECT_WAIT_S)
             return
-        taken = [one for _message, one in self._batch.messages]
+        if not self._batch.messages:
+            self._batch = Batch()
+            return
         try:
             with self._metrics.post_seconds.time():
-                await self._store.import_lines(lines(taken))
+                await self._import(self._batch.messages)
         except StoreUnavailableError as error:
             self._log.warning("post_failed", reason=str(error), samples=self._batch.samples)
-            self._store_life = ""
-            await self._life.stopped_within(STORE_PAUSE_S)
+            self._settlement.store_life = ""
             return
         except StoreRejectedError:
             await self._post_one_by_one()
-        else:
-            self._remember(self._batch.messages)
         self._metrics.batch_samples.observe(self._batch.samples)
         self._log.info(
             "batch_written",
-            messages=len(taken),
+            messages=len(self._batch.messages),
             samples=self._batch.samples,
-            oldest_s=round(time.monotonic() - (self._batch.opened_s or 0.0), 3),
+            oldest_s=round(self._oldest_s(), 3),
         )
         self._batch = Batch()
+
+    async def _drop_erased(self) -> None:
+        """Let go of what homes sent that asked for erasure."""
+        homes = {taken.installation for _message, taken in self._batch.messages}
+        gone = await self._contributions.erased(homes)
+        if not gone:
+            return
+        dropped = [pair for pair in self._batch.messages if pair[1].installation in gone]
+        kept: Batch[Msg] = Batch()
+        for message, taken in self._batch.messages:
+            if taken.installation not in gone:
+                kept.add(message, taken, self._batch.opened_s or 0.0)
+        self._batch = kept
+        await self._settlement.acknowledge(Fate.ERASED, _held(dropped))
+
+    async def _import(self, messages: list[tuple[Msg, Taken]]) -> None:
+        taken = [one for _message, one in messages]
+        await self._store.import_lines(lines(taken))
+        self._settlement.written(_held(messages), rows(taken))
 
     async def _post_one_by_one(self) -> None:
         """The store refused the batch: find the messages that it means."""
         for message, one in self._batch.messages:
             try:
-                await self._store.import_lines(lines([one]))
+                await self._import([(message, one)])
+                self._breaker.fine(one.chunk.model)
             except StoreRejectedError:
-                await self._bury(message, Refusal.STORE_REJECTED, one.chunk.model)
+                await self._bury(message, Refusal.STORE_REJECTED, one.chunk.model, one.samples)
             except StoreUnavailableError:
-                await self._take_back([(message, one)])
-            else:
-                self._remember([(message, one)])
+                self._settlement.store_life = ""
+                await self._return([(message, one)])
 
-    def _remember(self, messages: list[tuple[Msg, Taken]]) -> None:
-        self._ledger.add(Written(time.monotonic(), self._store_life, messages))
-        self._metrics.samples.labels("written").inc(sum(one.samples for _m, one in messages))
+    async def _return_batch(self) -> None:
+        """The process stops, and the store did not take the batch: another writer may."""
+        await self._return(self._batch.messages)
+        self._batch = Batch()
 
-    async def _settle(self, *, at_once: bool = False) -> None:
-        """Acknowledge what is durable; take back what a restart of the store may have lost."""
+    async def _return(self, messages: list[tuple[Msg, Taken]]) -> None:
+        await self._settlement.send((message.reply for message, _one in messages), NAK)
+        self._settlement.enter(Fate.RETURNED, _held(messages))
+
+    async def _settle(self) -> None:
         now_s = time.monotonic()
-        await self._keep_alive()
-        if now_s - self._settled_s < SETTLE_S and not at_once:
-            return
-        self._settled_s = now_s
-        self._observe(now_s)
-        if not self._ledger.any_due(now_s, self._settings.durable_s):
-            return
-        try:
-            self._store_life = await self._life_of_store()
-        except StoreUnavailableError:
-            self._store_life = ""
-            return
-        if lost := self._ledger.lost(self._store_life):
-            self._metrics.rewinds.inc()
-            self._log.warning("store_restarted", messages_taken_back=len(lost))
-            await self._take_back(lost)
-        ripe = self._ledger.durable(now_s, self._settings.durable_s)
-        if not ripe:
-            return
-        try:
-            await self._contributions.record([one for _message, one in ripe])
-        except bus.BusUnavailableError as error:
-            self._log.warning("registry_failed", reason=str(error))
-            await self._take_back(ripe)
-            return
-        await self._each([message for message, _one in ripe], "ack")
-        self._metrics.messages.labels("acknowledged").inc(len(ripe))
-        self._metrics.samples.labels("durable").inc(sum(one.samples for _message, one in ripe))
+        if now_s - self._kept_alive_s >= KEEP_ALIVE_S:
+            self._kept_alive_s = now_s
+            in_hand = (message.reply for message, _one in self._batch.messages)
+            await self._settlement.send(in_hand, IN_PROGRESS)
+        await self._settlement.settle()
+        self._observe()
 
-    async def _take_back(self, messages: list[tuple[Msg, Taken]]) -> None:
-        """Ask for redelivery; if that fails, the consumer's ack_wait brings them anyway."""
-        await self._each([message for message, _one in messages], "nak")
-
-    async def _keep_alive(self) -> None:
-        """Tell the server that what is in hand is being worked on."""
-        now_s = time.monotonic()
-        if now_s - self._kept_alive_s < KEEP_ALIVE_S:
-            return
-        self._kept_alive_s = now_s
-        await self._each(
-            [*(message for message, _one in self._batch.messages), *self._ledger.messages()],
-            "in_progress",
+    def _observe(self) -> None:
+        ledger = self._settlement.ledger
+        messages, samples = self._settlement.books.difference(
+            len(self._batch.messages) + ledger.messages, self._batch.samples + ledger.samples
         )
+        self._metrics.ledger_difference.labels("messages").set(messages)
+        self._metrics.ledger_difference.labels("samples").set(samples)
+        self._metrics.in_hand_samples.set(self._batch.samples + ledger.samples)
+        self._metrics.oldest_unwritten_seconds.set(self._oldest_s())
 
-    async def _each(self, messages: Iterable[Msg], verb: str) -> None:
-        try:
-            for message in messages:
-                if verb == "ack":
-                    await message.ack()
-                elif verb == "nak":
-                    await message.nak()
-                else:
-                    await message.in_progress()
-        except (nats.errors.Error, ConnectionError) as error:
-            self._log.warning("acknowledgement_failed", verb=verb, reason=type(error).__name__)
-
-    def _observe(self, now_s: float) -> None:
-        opened_s = self._batch.opened_s
-        self._metrics.oldest_unwritten_seconds.set(0 if opened_s is None else now_s - opened_s)
-        self._metrics.unacknowledged.set(len(self._ledger))
+    def _oldest_s(self) -> float:
+        """Age of the batch's oldest message, by the stream's clock."""
+        if not self._batch.messages:
+            return 0.0
+        oldest = min(message.metadata.timestamp for message, _one in self._batch.messages)
+        return max(0.0, time.time() - oldest.timestamp())
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
         started_s = time.perf_counter()
         yield
         self._metrics.loop_seconds.labels(stage).inc(time.perf_counter() - started_s)
+
+
+def _held(messages: list[tuple[Msg, Taken]]) -> list[Held]:
+    return [
+        Held(message.reply, taken.installation, taken.contribution) for message, taken in messages
+    ]

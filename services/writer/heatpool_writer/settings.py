@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from heatpool_chassis.settings import Secret
+from heatpool_contract.erasures import Waits
 
 PREFIX: Final = "HEATPOOL_WRITER_"
 
@@ -31,6 +32,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     every 5 s and loses what is younger; killed 2 to 7 s after a 204 it had lost everything, after
     10 s nothing (docs/decisions/0004). Three flush intervals leave a margin for a slow disk."""
 
+    erasure_settle_s: float = 60.0
+    """From the tombstone to the first deletion: until every writer has let go of the home."""
+    erasure_horizon_s: float = 73 * 3600.0
+    """From the request to the second deletion: the stream's 72 h and one more."""
+
     def __post_init__(self) -> None:
         if self.durable_s < 0 or self.batch_age_s_max <= 0 or self.batch_samples_max <= 0:
             raise ValueError(f"{PREFIX}DURABLE_S, BATCH_AGE_S_MAX, BATCH_SAMPLES_MAX: not negative")
+
+
+def waits(settings: Settings) -> Waits:
+    """How long an erasure waits before its steps."""
+    return Waits(
+        settle_ms=round(settings.erasure_settle_s * 1000),
+        visible_ms=round(settings.durable_s * 1000),
+        horizon_ms=round(settings.erasure_horizon_s * 1000),
+    )

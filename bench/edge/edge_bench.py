@@ -144,7 +144,7 @@ def edge(*, sync_always: bool, workers: int = 1) -> Iterator[Process]:
 def _process(
     arguments: list[str], port: int, url: str, *, server: Server, **environment: str
 ) -> Iterator[Process]:
-    process = subprocess.Popen(  # noqa: S603 - our own
+    process = subprocess.Popen(
         [sys.executable, *arguments],
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,

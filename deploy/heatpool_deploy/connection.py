@@ -1,0 +1,110 @@
+"""How `heatpoolctl` reaches the pool, and how a command fails.
+
+In: `HEATPOOL_CTL_<FIELD>`. Out: connections for the time of one command. Guarantee: what an
+operator can mend ends as one line, not as a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+import rich_click as click
+
+from heatpool_chassis import bus
+from heatpool_chassis.lifecycle import Lifecycle
+from heatpool_chassis.settings import Secret, SettingsError, load
+from heatpool_chassis.victoria import StoreError, Victoria, VictoriaUrls
+from heatpool_contract import identity
+from heatpool_deploy.backup import BackupError
+from heatpool_deploy.deadletters import DeadLetterError
+from heatpool_deploy.stack import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from nats.aio.client import Client
+
+R = TypeVar("R")
+_OPERATORS: Final = (
+    StackError,
+    SettingsError,
+    bus.BusError,
+    StoreError,
+    DeadLetterError,
+    BackupError,
+)
+PREFIX: Final = "HEATPOOL_CTL_"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach the pool: `HEATPOOL_CTL_<FIELD>`."""
+
+    nats_url: str
+    nats_user: str = ""
+    nats_password: Secret | None = None
+    victoria_url: str = ""
+    """For export, backup and restore."""
+    pseudonym_key: Secret | None = None
+    """To name an installation by its id instead of its pseudonym."""
+    backup_passphrase: Secret | None = None
+
+
+def settings() -> Settings:
+    """From the environment."""
+    return load(Settings, PREFIX, os.environ)
+
+
+def on_bus(work: Callable[[Client], Awaitable[R]]) -> R:
+    """Run `work` with a connection to NATS."""
+
+    async def connected() -> R:
+        known = settings()
+        shown = bus.Identity(known.nats_user, known.nats_password or "")
+        life = Lifecycle("heatpoolctl")
+        client = await bus.connect(life, known.nats_url, shown, buffered=True)
+        try:
+            return await work(client)
+        finally:
+            await client.close()
+
+    return or_exit(lambda: asyncio.run(connected()))
+
+
+def store() -> Victoria:
+    """A client of the store, to be used as async context manager."""
+    url = settings().victoria_url
+    if not url:
+        raise SettingsError(f"{PREFIX}VICTORIA_URL: is missing")
+    return Victoria(VictoriaUrls(url, url, url))
+
+
+def pseudonym_of(installation: str) -> str:
+    """The pseudonym of an id; a pseudonym stays what it is."""
+    if identity.is_pseudonym(installation):
+        return installation
+    name = identity.installation_id(installation)
+    key = or_exit(settings).pseudonym_key
+    if name is None:
+        raise click.ClickException("neither an installation id nor a pseudonym")
+    if key is None:
+        raise click.ClickException(f"{PREFIX}PSEUDONYM_KEY: is missing; give the pseudonym")
+    return identity.pseudonym(name, key.encode())
+
+
+def passphrase() -> str:
+    """What the keys of a backup are encrypted with."""
+    given = or_exit(settings).backup_passphrase
+    if given is None:
+        raise click.ClickException(f"{PREFIX}BACKUP_PASSPHRASE: is missing")
+    return given
+
+
+def or_exit(work: Callable[[], R]) -> R:
+    """Run `work`; an error that is the operator's ends the command with its text."""
+    try:
+        return work()
+    except _OPERATORS as error:
+        raise click.ClickException(str(error)) from error

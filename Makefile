@@ -55,6 +55,9 @@ bench-pipeline: setup  ## the pipeline beside vmagent and the bare store; growth
 schema: $(STAMP)  ## write JSON Schema and the table of refusals from the contract
 	$(RUN)python contract/schema/generate.py
 
+api-docs: $(STAMP)  ## write docs/api from the contract
+	$(RUN)python docs/api/generate.py
+
 demo: setup  ## the main job end to end, with a report
 	$(RUN)heatpool-demo --state .state-demo
 
@@ -62,7 +65,7 @@ bench: bench-edge bench-pipeline  ## every benchmark, medians of 5 on this machi
 
 bench-edge: setup  ## the edge beside a plain FastAPI edge
 	@mkdir -p .bench
-	$(RUN)python bench/edge --json .bench/edge.json
+	$(RUN)python bench/edge/edge_bench.py --json .bench/edge.json
 
 faults-edge: setup  ## nats-server killed 20 times under load, the edge killed and stopped
 	HEATPOOL_KILLS=20 $(RUN)pytest -q -s tests/pipeline/test_edge_faults.py
@@ -80,4 +83,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria test quick lint fmt types isolation sizes schema demo bench bench-edge bench-pipeline chaos faults-edge fuzz up down clean
+.PHONY: help setup victoria test quick lint fmt types isolation sizes schema api-docs demo bench bench-edge bench-pipeline chaos faults-edge fuzz up down clean

@@ -153,6 +153,8 @@ def environment(stack: Stack) -> dict[str, str]:
     env |= {f"HEATPOOL_{key}_FILE": str(stack.keys / name) for key, name in files.items()}
     env["HEATPOOL_INGEST_PORT"] = str(ports.ingest)
     env["HEATPOOL_MODELHUB_PORT"] = str(ports.modelhub)
+    # This pool is for trying out: a recording of years may be replayed into it in one go.
+    env["HEATPOOL_INGEST_QUOTA_RECORDS_BURST"] = "10000000"
     overrides = stack.state / OVERRIDES_FILE
     if overrides.exists():
         env |= msgspec.json.decode(overrides.read_bytes(), type=dict[str, str])

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.telemetry import FIELD_NAME, Record, Value
-from heatpool_ingest.admission import Admitted, RequestRefusedError, admit, timestamp_ms
+from heatpool_ingest.admission import Admitted, RequestRefusedError, admit
+from heatpool_ingest.grouping import timestamp_ms
 
 NOW_S = 1_790_000_000.0
 DAY_S = 86_400.0
@@ -107,6 +108,21 @@ def test_a_stray_text_costs_one_value_not_the_column() -> None:
     assert [(t.reason, t.count, t.first_index) for t in admitted.values_dropped] == [
         (Refusal.VALUE_NOT_NUMERIC, 1, 1)
     ]
+
+
+def test_a_column_of_nonsense_before_a_stray_value_is_counted_once() -> None:
+    """Found by the property above: a group that is taken apart was counted from its start again."""
+    sent: list[Record] = [
+        {"timestamp": NOW_S - i, "bad name": 1, "text": "x", "a": 1.0 if i else None}
+        for i in range(3)
+    ]
+
+    admitted = admit([sent], NOW_S)
+
+    assert {t.reason: t.count for t in admitted.values_dropped} == {
+        Refusal.FIELD_NAME_INVALID: 3,
+        Refusal.VALUE_NOT_NUMERIC: 4,
+    }
 
 
 def test_a_record_that_was_too_large_to_read_is_rejected_alone() -> None:

@@ -180,12 +180,12 @@ async def test_bad_input_gets_its_status_and_code_and_stores_nothing(edge: Runni
 async def test_a_body_without_length_is_bounded_too(edge: RunningEdge) -> None:
     """17 MiB in chunks stop at the limit."""
 
-    async def parts() -> AsyncIterator[bytes]:
+    async def _parts() -> AsyncIterator[bytes]:
         for _part in range(17):
             yield bytes(1024 * 1024)
 
     answer = await edge.http.post(
-        "/api/v1/submit", content=parts(), headers={"Authorization": f"Bearer {TOKEN}"}
+        "/api/v1/submit", content=_parts(), headers={"Authorization": f"Bearer {TOKEN}"}
     )
 
     assert answer.status_code == 413

@@ -90,14 +90,14 @@ async def test_the_live_lane_is_served_before_the_bulk_lane() -> None:
     """Three large requests wait for the child; a live one that comes later is next."""
     order: list[str] = []
 
-    async def one(name: str, lane: Lane) -> None:
+    async def _one(name: str, lane: Lane) -> None:
         await workers.prepare(_body(9_000), "", time.time(), lane)
         order.append(name)
 
     async with Workers(1, KEY) as workers:
-        jobs = [asyncio.create_task(one(f"bulk {n}", Lane.BULK)) for n in range(3)]
+        jobs = [asyncio.create_task(_one(f"bulk {n}", Lane.BULK)) for n in range(3)]
         await asyncio.sleep(0.02)
-        await asyncio.gather(one("live", Lane.LIVE), *jobs)
+        await asyncio.gather(_one("live", Lane.LIVE), *jobs)
 
     assert order.index("live") == 1
 
@@ -114,7 +114,7 @@ async def test_the_loop_goes_on_while_16_mib_are_prepared() -> None:
     """Prepared on the loop it would come round not once; how long it stalls is in the benchmark."""
     rounds = 0
 
-    async def others() -> None:
+    async def _others() -> None:
         nonlocal rounds
         while True:
             await asyncio.sleep(0.001)
@@ -123,7 +123,7 @@ async def test_the_loop_goes_on_while_16_mib_are_prepared() -> None:
     body = _body(20_000, 40)
     assert 15 * 1024 * 1024 < len(body) <= 16 * 1024 * 1024
     async with Workers(1, KEY) as workers:
-        watch = asyncio.create_task(others())
+        watch = asyncio.create_task(_others())
         prepared = await workers.prepare(body, "", time.time(), Lane.BULK)
         watch.cancel()
 
@@ -161,10 +161,10 @@ def test_a_budget_is_never_passed_and_all_of_it_comes_back(
 ) -> None:
     """Whatever is asked for, whoever gives up while waiting."""
 
-    async def run() -> tuple[int, int]:
+    async def _run() -> tuple[int, int]:
         budget, most = Budget(200_000, 5.0), 0
 
-        async def hold(size: int) -> None:
+        async def _hold(size: int) -> None:
             nonlocal most
             async with budget.hold(size):
                 most = max(most, budget.held_bytes)
@@ -172,7 +172,7 @@ def test_a_budget_is_never_passed_and_all_of_it_comes_back(
 
         tasks = []
         for size, gives_up in wanted:
-            task = asyncio.create_task(hold(size))
+            task = asyncio.create_task(_hold(size))
             tasks.append(task)
             await asyncio.sleep(0)
             if gives_up:
@@ -180,7 +180,7 @@ def test_a_budget_is_never_passed_and_all_of_it_comes_back(
         await asyncio.gather(*tasks, return_exceptions=True)
         return most, budget.held_bytes
 
-    most, left = asyncio.run(run())
+    most, left = asyncio.run(_run())
 
     assert most <= 200_000
     assert left == 0

@@ -15,6 +15,7 @@ from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import IngestMetrics
 from heatpool_chassis.settings import SettingsError, described, load
 from heatpool_contract import subjects
+from heatpool_ingest import otel
 from heatpool_ingest.app import create_app
 from heatpool_ingest.edge import Edge, Ports
 from heatpool_ingest.erased import Erased
@@ -91,10 +92,9 @@ def _tracer(settings: Settings) -> Tracer:
     if not settings.otlp_url:
         return PassedOn()
     try:
-        from heatpool_ingest.otel import Exported  # noqa: PLC0415 - only where it is wanted
+        return otel.exported(settings.otlp_url)
     except ImportError:
         sys.exit("heatpool-ingest cannot start: OTLP_URL needs `heatpool-ingest[otel]`")
-    return Exported(settings.otlp_url)
 
 
 if __name__ == "__main__":

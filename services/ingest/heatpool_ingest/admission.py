@@ -22,23 +22,18 @@ from heatpool_contract.refusals import Refusal
 from heatpool_contract.telemetry import (
     FIELD_CHARS_MAX,
     FIELD_NAME,
-    FIELDS_PER_RECORD_MAX,
     FIELDS_PER_REQUEST_MAX,
-    FUTURE_S_MAX,
-    RETENTION_DAYS,
     TIMESTAMP_FIELD,
     VALUE_ABS_MAX,
     Record,
     Value,
 )
+from heatpool_ingest.grouping import Counts, Group, groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 NAMES_CACHED_MAX: Final = 4096  # loggers of a pool share their names; 400 KB at most
-_DAY_MS: Final = 86_400_000
-_SECONDS_PLAUSIBLE_MAX: Final = 1e11  # the year 5138; what is larger counts milliseconds
-_NUMBERS: Final = frozenset({int, float})
 _NUMERIC: Final = frozenset({int, float, bool})
 
 
@@ -70,29 +65,6 @@ class Admitted(msgspec.Struct, frozen=True):
     values_dropped: list[Tally]
 
 
-class _Counts:
-    """Tallies by reason, in order of first occurrence."""
-
-    def __init__(self) -> None:
-        self._found: dict[Refusal, tuple[int, int]] = {}
-
-    def add(self, reason: Refusal, index: int, count: int = 1) -> None:
-        known, first = self._found.get(reason, (0, index))
-        self._found[reason] = (known + count, min(first, index))
-
-    def tallies(self) -> list[Tally]:
-        return [Tally(reason, count, first) for reason, (count, first) in self._found.items()]
-
-
-class _Group:
-    """Records with the same members in the same order."""
-
-    def __init__(self) -> None:
-        self.indexes: list[int] = []
-        self.timestamps_ms: list[int] = []
-        self.rows: list[Iterable[Value]] = []
-
-
 def admit(slices: Iterable[Sequence[Record | None]], now_s: float) -> Admitted:
     """Frames and tallies of all records, seen at `now_s` (seconds since 1970).
 
@@ -101,13 +73,13 @@ def admit(slices: Iterable[Sequence[Record | None]], now_s: float) -> Admitted:
     Raises:
         RequestRefusedError: more than `FIELDS_PER_REQUEST_MAX` different fields.
     """
-    rejected, dropped = _Counts(), _Counts()
+    rejected, dropped = Counts(), Counts()
     dense: dict[tuple[str, ...], _Columns] = {}
     names: set[str] = set()
     first = 0
     for records in slices:
         known = len(dense)
-        for shape, group in _grouped(records, first, now_s, rejected).items():
+        for shape, group in groups_of(records, first, now_s, rejected):
             _fold(shape, group, dense, rejected, dropped)
         for shape in islice(dense, known, None):
             names.update(shape)
@@ -124,22 +96,6 @@ def admit(slices: Iterable[Sequence[Record | None]], now_s: float) -> Admitted:
     )
 
 
-def timestamp_ms(value: Value, now_s: float) -> int | Refusal:
-    """Seconds since 1970 to milliseconds, or why not."""
-    if value is None:
-        return Refusal.TIMESTAMP_MISSING
-    if type(value) not in _NUMBERS or not isinstance(value, int | float):
-        return Refusal.TIMESTAMP_INVALID
-    if not -_SECONDS_PLAUSIBLE_MAX < value < _SECONDS_PLAUSIBLE_MAX:
-        return Refusal.TIMESTAMP_INVALID
-    found_ms = round(value * 1000)
-    if found_ms > (now_s + FUTURE_S_MAX) * 1000:
-        return Refusal.TIMESTAMP_IN_FUTURE
-    if found_ms < now_s * 1000 - RETENTION_DAYS * _DAY_MS:
-        return Refusal.TIMESTAMP_TOO_OLD
-    return found_ms
-
-
 @lru_cache(maxsize=NAMES_CACHED_MAX)
 def _is_field(name: str) -> bool:
     return FIELD_NAME.fullmatch(name) is not None
@@ -148,31 +104,6 @@ def _is_field(name: str) -> bool:
 def _usable(name: str) -> bool:
     """Whether a field may have this name; what is too long is not kept in the cache either."""
     return len(name) <= FIELD_CHARS_MAX and _is_field(name)
-
-
-def _grouped(
-    records: Sequence[Record | None], first: int, now_s: float, rejected: _Counts
-) -> dict[tuple[str, ...], _Group]:
-    groups: dict[tuple[str, ...], _Group] = {}
-    for index, record in enumerate(records, first):
-        if record is None:
-            rejected.add(Refusal.RECORD_TOO_LARGE, index)
-            continue
-        found = timestamp_ms(record.get(TIMESTAMP_FIELD), now_s)
-        if isinstance(found, Refusal):
-            rejected.add(found, index)
-            continue
-        if len(record) > FIELDS_PER_RECORD_MAX + 1:
-            rejected.add(Refusal.RECORD_FIELDS_TOO_MANY, index)
-            continue
-        shape = tuple(record)
-        group = groups.get(shape)
-        if group is None:
-            group = groups[shape] = _Group()
-        group.indexes.append(index)
-        group.timestamps_ms.append(found)
-        group.rows.append(record.values())
-    return groups
 
 
 class _Columns:
@@ -188,34 +119,34 @@ class _Columns:
 
 def _fold(
     shape: tuple[str, ...],
-    group: _Group,
+    group: Group,
     dense: dict[tuple[str, ...], _Columns],
-    rejected: _Counts,
-    dropped: _Counts,
+    rejected: Counts,
+    dropped: Counts,
 ) -> None:
     """Add the group's usable columns to the frame of their names."""
     names: list[str] = []
     columns: list[list[float]] = []
-    ragged = False
-    for name, column in zip(shape, zip(*group.rows, strict=True), strict=True):
+    left_out: list[tuple[Refusal, int, int]] = []  # not counted yet: one by one counts for itself
+    for name, column in zip(shape, group.columns, strict=True):
         if name == TIMESTAMP_FIELD:
             continue
         if not _usable(name):
-            dropped.add(Refusal.FIELD_NAME_INVALID, group.indexes[0], len(column))
+            left_out.append((Refusal.FIELD_NAME_INVALID, group.indexes[0], len(column)))
             continue
         clean = _clean(column)
         if clean is None:
             if any(_fault(value) is None for value in column):
-                ragged = True
-                break
+                _fold_one_by_one(shape, group, dense, rejected, dropped)
+                return
             for index, value in zip(group.indexes, column, strict=True):
-                dropped.add(_fault(value) or Refusal.VALUE_NOT_NUMERIC, index)
+                left_out.append((_fault(value) or Refusal.VALUE_NOT_NUMERIC, index, 1))
             continue
         names.append(name)
         columns.append(clean)
-    if ragged:
-        _fold_one_by_one(shape, group, dense, rejected, dropped)
-    elif names:
+    for reason, index, count in left_out:
+        dropped.add(reason, index, count)
+    if names:
         _extend(dense, tuple(names), group.timestamps_ms, columns)
     else:
         for index in group.indexes:
@@ -224,10 +155,10 @@ def _fold(
 
 def _fold_one_by_one(
     shape: tuple[str, ...],
-    group: _Group,
+    group: Group,
     dense: dict[tuple[str, ...], _Columns],
-    rejected: _Counts,
-    dropped: _Counts,
+    rejected: Counts,
+    dropped: Counts,
 ) -> None:
     """As `_fold`, for a group in which a column has good and bad values."""
     for index, stamp, row in zip(group.indexes, group.timestamps_ms, group.rows, strict=True):

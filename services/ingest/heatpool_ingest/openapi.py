@@ -169,7 +169,8 @@ def _submit() -> Json:
     route = _Route(
         "Submit readings of one installation",
         "Records that are not usable are left out, counted and named; the others are stored, and "
-        "200 means: on disk. Bodies may be gzip, deflate or zstd. After 429 and 503 wait for "
+        "200 means: on disk. Bodies may have `Content-Encoding` gzip, deflate or zstd. "
+        "After 429 and 503 wait for "
         "`Retry-After` and say in `Retry-Attempt` how often you have tried.",
         "SubmitAnswer",
         {"all stored": _STORED, "a clock that is ahead": _PARTLY},
@@ -178,7 +179,6 @@ def _submit() -> Json:
     return {
         **_operation("submit", route),
         "parameters": [
-            _header("Content-Encoding", {"type": "string", "examples": ["gzip"]}),
             _header("Retry-Attempt", {"type": "integer", "minimum": 0, "maximum": 999}),
             _header(
                 "traceparent", {"type": "string", "examples": [f"00-{'4b' * 16}-{'a1' * 8}-01"]}

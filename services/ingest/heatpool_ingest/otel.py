@@ -1,4 +1,4 @@
-"""OpenTelemetry for the edge: the extra `heatpool-ingest[otel]`, loaded only if asked for.
+"""OpenTelemetry for the edge: the extra `heatpool-ingest[otel]`, imported only when asked for.
 
 In: parent contexts. Out: one span a submission, exported over OTLP/HTTP in the background.
 Guarantee: a span has a name and times, no body, id or address; an exporter that is away costs spans
@@ -10,28 +10,49 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Tracer as OtelTracer
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
 _HEADER: Final = "traceparent"
+
+
+def exported(url: str) -> Exported:
+    """A tracer that posts to `url`.
+
+    Raises:
+        ImportError: the extra is not installed.
+    """
+    # All of it here: every module imports with the member's own dependencies alone.
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - extra
+        OTLPSpanExporter,
+    )
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - extra
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - extra
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - extra
+    from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415 - extra
+        TraceContextTextMapPropagator,
+    )
+
+    provider = TracerProvider(resource=Resource.create({"service.name": "heatpool-ingest"}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)))
+    return Exported(
+        provider, provider.get_tracer("heatpool_ingest"), TraceContextTextMapPropagator()
+    )
 
 
 class Exported:
     """A `tracing.Tracer` that exports."""
 
-    def __init__(self, url: str) -> None:
-        self._provider = TracerProvider(
-            resource=Resource.create({"service.name": "heatpool-ingest"})
-        )
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)))
-        self._tracer = self._provider.get_tracer("heatpool_ingest")
-        self._context = TraceContextTextMapPropagator()
+    def __init__(
+        self, provider: TracerProvider, tracer: OtelTracer, context: TraceContextTextMapPropagator
+    ) -> None:
+        self._provider = provider
+        self._tracer = tracer
+        self._context = context
 
     @contextmanager
     def span(self, parent: str | None) -> Iterator[str | None]:

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
 
 import load  # noqa: E402 - after the path
-from servers import NatsServer, VictoriaServer, free_port  # noqa: E402 - after the path
+from servers import NatsServer, Server, VictoriaServer, free_port  # noqa: E402 - after the path
 
 from heatpool_chassis import bus  # noqa: E402 - after the path
 from heatpool_chassis.lifecycle import Lifecycle  # noqa: E402 - after the path
@@ -48,9 +48,10 @@ SIZES = Sizes(
 class Process:
     """One edge under load."""
 
-    def __init__(self, port: int, pid: int) -> None:
+    def __init__(self, port: int, pid: int, server_pid: int) -> None:
         self.port = port
         self._process = psutil.Process(pid)
+        self._server = psutil.Process(server_pid)
 
     def _family(self) -> list[psutil.Process]:
         return [self._process, *self._process.children(recursive=True)]
@@ -58,6 +59,10 @@ class Process:
     def cpu_s(self) -> float:
         """CPU time so far, children included."""
         return sum(sum(each.cpu_times()[:2]) for each in self._family())
+
+    def stack_cpu_s(self) -> float:
+        """The same with the server that makes it durable (or, for the yardstick, stores it)."""
+        return self.cpu_s() + sum(self._server.cpu_times()[:2])
 
     def resident_bytes(self) -> int:
         """Resident memory now, children included."""
@@ -73,6 +78,9 @@ class Row(msgspec.Struct):
     p50_ms: float
     p99_ms: float
     mib_per_cpu_s: float
+    """JSON taken by a second of the edge's processor time."""
+    mib_per_stack_cpu_s: float
+    """The same with nats-server's (the yardstick's: VictoriaMetrics') time in it."""
     spread: float
     """(Largest - smallest) / median of the runs: how noisy the machine was."""
 
@@ -94,6 +102,7 @@ def baseline(*, threads: bool) -> Iterator[Process]:
                 TOKEN=TOKEN,
                 PORT=str(port),
                 THREADS=str(int(threads)),
+                server=store,
             )
         )
 
@@ -126,12 +135,15 @@ def edge(*, sync_always: bool, workers: int = 1) -> Iterator[Process]:
                 port,
                 f"http://127.0.0.1:{private}/health/ready",
                 **{f"HEATPOOL_INGEST_{key}": value for key, value in settings.items()},
+                server=server,
             )
         )
 
 
 @contextmanager
-def _process(arguments: list[str], port: int, url: str, **environment: str) -> Iterator[Process]:
+def _process(
+    arguments: list[str], port: int, url: str, *, server: Server, **environment: str
+) -> Iterator[Process]:
     process = subprocess.Popen(
         [sys.executable, *arguments],
         env={**os.environ, **environment},
@@ -142,7 +154,8 @@ def _process(arguments: list[str], port: int, url: str, **environment: str) -> I
             if process.poll() is not None:
                 raise RuntimeError(f"{arguments} ended with {process.returncode}")
             time.sleep(0.05)
-        yield Process(port, process.pid)
+        assert server.process is not None  # noqa: S101 - started above
+        yield Process(port, process.pid, server.process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -174,14 +187,15 @@ def measure(name: str, process: Process, records: int, connections: int, runs: i
         return uvloop.run(load.run(process.port, make, connections=connections, seconds=seconds))
 
     once(1.0)
-    rates, cpu, results = [], [], []
+    rates, cpu, stack_cpu, results = [], [], [], []
     for _run in range(runs):
-        before_s = process.cpu_s()
+        before_s, stack_before_s = process.cpu_s(), process.stack_cpu_s()
         result = once(3.0)
         assert set(result.statuses) == {200}, result.statuses  # noqa: S101 - else no figure counts
         done = result.statuses[200]
         rates.append(done / result.seconds)
         cpu.append(done * size / MIB / (process.cpu_s() - before_s))
+        stack_cpu.append(done * size / MIB / (process.stack_cpu_s() - stack_before_s))
         results.append(result)
     middle = statistics.median(rates)
     return Row(
@@ -191,6 +205,7 @@ def measure(name: str, process: Process, records: int, connections: int, runs: i
         statistics.median(result.quantile_ms(0.5) for result in results),
         statistics.median(result.quantile_ms(0.99) for result in results),
         statistics.median(cpu),
+        statistics.median(stack_cpu),
         (max(rates) - min(rates)) / middle,
     )
 
@@ -274,7 +289,8 @@ def memory() -> dict[str, float]:
 def _line(row: Row) -> str:
     return (
         f"{row.name:32}{row.records_per_s:12,.0f}{row.requests_per_s:10,.0f}{row.p50_ms:9.1f}"
-        f"{row.p99_ms:9.1f}{row.mib_per_cpu_s:10.1f}{row.spread:8.0%}"
+        f"{row.p99_ms:9.1f}{row.mib_per_cpu_s:8.1f}"
+        f"{row.mib_per_stack_cpu_s:8.1f}{row.spread:8.0%}"
     )
 
 

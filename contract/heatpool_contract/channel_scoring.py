@@ -9,6 +9,7 @@ integers below 2**53 and therefore exact in any order.
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import TYPE_CHECKING, Final
 
 from heatpool_contract.detector_checks import all_nodes, counts, floats, inner_nodes
@@ -119,6 +120,10 @@ class CompiledChannel:
             gap += weight * (value - centre)
         own = self._precision[feature][feature]
         return vector[feature] - gap / own, gap * gap / own
+
+    def deviation(self, feature: int) -> float:
+        """Standard deviation of a feature while the others are given."""
+        return sqrt(1.0 / self._precision[feature][feature])
 
     def ablated(self, vector: Sequence[float]) -> list[tuple[float, float]]:
         """Per feature: how much lower the score is with the feature at its conditional mean.

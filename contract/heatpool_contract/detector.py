@@ -284,7 +284,8 @@ def decode(raw: bytes, height_max: int = detector_checks.HEIGHT_MAX) -> Detector
         detector = _decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise MalformedDetector(Malformation.SHAPE, str(error)) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        # msgspec 0.22 lets bad UTF-8 in a text escape as what it is.
         raise MalformedDetector(Malformation.NOT_MSGPACK, str(error)) from error
     detector_checks.check(detector, height_max)
     return detector

@@ -84,7 +84,7 @@ def sentence(
     label = part.label_de if german else part.label_en
     below = part.own < part.expected
     if german:
-        direction, word = ("unter" if below else "über"), "den erwarteten"
+        direction, word = ("unter" if below else "über"), "dem erwarteten Wert"
     else:
         direction, word = ("below" if below else "above"), "the expected"
     distance = abs(part.own - part.expected)

@@ -23,6 +23,7 @@ WEEK_MS: Final = 7 * 86_400_000
 EPISODE_GAP_MS: Final = 12 * 3_600_000  # an alarm that comes back within it is the same one
 LEVELS: Final = 256  # scores tried as threshold
 RARITY_STEPS_MAX: Final = 24
+UNREACHABLE: Final = 2.0  # scores end at 1: a channel that nothing calibrates raises nothing
 
 
 class Scored(msgspec.Struct, frozen=True, eq=False):
@@ -63,13 +64,11 @@ def calibrate(
         age_ms_max: of the mode; a longer pause starts the debounce anew.
     """
     levels = _levels(homes)
-    rates = []
-    for level in levels:
-        found = sum(
-            episodes(one, level, debounce_ms=debounce_ms, age_ms_max=age_ms_max) for one in homes
-        )
-        rates.append(found)
-    counts = np.maximum.accumulate(np.array(rates[::-1]))[::-1]  # falling with the level
+    found = [
+        sum(episodes(one, level, debounce_ms=debounce_ms, age_ms_max=age_ms_max) for one in homes)
+        for level in levels
+    ]
+    counts = np.maximum.accumulate(np.array(found[::-1]))[::-1]  # falling with the level
     budget = episodes_per_week_max * pump_weeks
     within = int(np.searchsorted(-counts, -budget))  # the first level that keeps it
     return Calibration(
@@ -95,9 +94,9 @@ def scored(timestamps_ms: Integers, raw: Floats, *, smoothing_ms: int, age_ms_ma
 
 def _levels(homes: Sequence[Scored]) -> Floats:
     """Scores worth trying: quantiles dense in the upper tail, and one above everything."""
-    pooled = np.concatenate([one.smoothed for one in homes])
+    pooled = np.concatenate([np.empty(0), *(one.smoothed for one in homes)])
     if not pooled.size:
-        return np.array([1.0])
+        return np.array([UNREACHABLE])
     tail = np.geomspace(1.0, 1.0 / (pooled.size + 1), LEVELS)
     levels = np.unique(np.quantile(pooled, 1.0 - tail, method="higher"))
     return np.append(levels, np.nextafter(levels[-1], 2.0))

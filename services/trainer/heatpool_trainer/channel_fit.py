@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from heatpool_contract.detector import Channel
 from heatpool_trainer import features, forest
 from heatpool_trainer.reference_fit import MAD_TO_SIGMA
 from heatpool_trainer.whitening import covariance, inverse_root
@@ -21,13 +20,12 @@ from heatpool_trainer.whitening import covariance, inverse_root
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heatpool_contract.detector import Structure
+    from heatpool_contract.detector import Channel, Structure
     from heatpool_trainer.native import Floats
 
 CLIP_SIGMAS: Final = 6.0  # beyond, a vector pulls at the covariance no further
 SHRINKAGE: Final = 0.2  # towards the diagonal: near-copies of a feature must not dominate
 SCALE_MIN: Final = 1e-9  # of a feature that hardly varies
-UNREACHABLE: Final = 2.0  # scores end at 1: a channel not calibrated yet raises nothing
 
 
 def spread_evenly(vectors: Floats, number: int) -> Floats:

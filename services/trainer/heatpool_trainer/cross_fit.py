@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from heatpool_contract.detector import Channel, Structure
 from heatpool_trainer import channel_fit, features, forest
 from heatpool_trainer.calibrate import WEEK_MS, Calibration, Scored, calibrate, scored
+from heatpool_trainer.native import Floats, Integers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heatpool_contract.detector import Channel, Detector, Mode, Structure
+    from heatpool_contract.detector import Detector, Mode
     from heatpool_trainer.features import Values
-    from heatpool_trainer.native import Floats, Integers
     from heatpool_trainer.plan import TrainingPlan
 
 
@@ -85,7 +86,7 @@ class Trees(msgspec.Struct, frozen=True):
     chosen: tuple[int, ...]
 
 
-def finish(  # noqa: PLR0913 - a channel is the meeting point of all of these
+def finish(  # noqa: PLR0913, PLR0917 - a channel is the meeting point of all of these
     homes: Sequence[HomeInputs],
     index: int,
     mode: Mode,

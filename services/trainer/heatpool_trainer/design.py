@@ -25,7 +25,7 @@ from heatpool_contract.detector import (
     SteadyRule,
 )
 from heatpool_contract.detector_checks import ENGINE
-from heatpool_trainer.channel_fit import UNREACHABLE
+from heatpool_trainer.calibrate import UNREACHABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 HOMES_SHARE_MIN: Final = 0.5  # of the homes must have a field for the detector to use it
 COVERAGE_MIN: Final = 0.5  # of a home's readings must carry it
-REACH: Final = 8.0  # an unknown field is believed this many of its ranges beyond what is usual
-HOMES_QUANTILE: Final = 0.1  # of the homes' limits: a single odd home does not set them
+REACH: Final = 100.0  # ranges beyond what is usual that an unknown field is still believed
+ODD_HOMES: Final = 5  # one home in so many may have an odd range and sets no limit
 EVERYWHERE: Final = 1e12  # limits of a condition not fitted yet
 SECOND_MS: Final = 1_000
 
@@ -73,6 +73,8 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
 
 def design(model: str, catalogue: Catalogue, surveys: Sequence[Survey]) -> Design | None:
     """Choose profile, fields and modes; None if the homes share nothing that could be scored."""
+    if not surveys:
+        return None
     sensors = [
         field for sensor in catalogue.sensors if (field := _sensor(sensor, surveys)) is not None
     ]
@@ -130,9 +132,7 @@ def _sensor(sensor: Sensor, surveys: Sequence[Survey]) -> Field | None:
     covered = [False] * len(surveys)
     for number, source in enumerate(sensor.sources):
         sent = [one.sources[sensor.name][number] for one in surveys]
-        fits = [
-            one.coverage >= COVERAGE_MIN and one.peak >= sensor.peak_min for one in sent
-        ]
+        fits = [one.coverage >= COVERAGE_MIN and one.peak >= sensor.peak_min for one in sent]
         users = sum(one.coverage > 0.0 for one in sent)
         if source.name not in sources and 2 * sum(fits) > users:
             sources[source.name] = source
@@ -148,8 +148,9 @@ def _others(surveys: Sequence[Survey]) -> tuple[Field, ...]:
     fields = []
     for name in sorted({name for one in surveys for name in one.others}):
         spans = [one.others[name] for one in surveys if name in one.others]
-        low = float(np.quantile([one.low for one in spans], HOMES_QUANTILE))
-        high = float(np.quantile([one.high for one in spans], 1.0 - HOMES_QUANTILE))
+        odd = len(spans) // ODD_HOMES
+        low = sorted(one.low for one in spans)[odd]
+        high = sorted(one.high for one in spans)[-1 - odd]
         common = len(spans) >= HOMES_SHARE_MIN * len(surveys)
         if not common or low >= high or _most(one.counter for one in spans):
             continue

@@ -175,7 +175,7 @@ def whitened(channel: Channel, vectors: Floats) -> Floats:
     """Impute and whiten, shape (n, features)."""
     complete = np.where(np.isnan(vectors), np.array(channel.imputed), vectors)
     offsets = complete - np.array(channel.centre)
-    result = np.zeros_like(offsets)
+    result: Floats = np.zeros_like(offsets)
     for i in range(len(channel.centre)):
         for j in range(len(channel.centre)):
             result[:, i] += channel.whitening[i * len(channel.centre) + j] * offsets[:, j]
@@ -185,7 +185,8 @@ def whitened(channel: Channel, vectors: Floats) -> Floats:
 def squashed(channel: Channel, vectors: Floats) -> Floats:
     """Impute, whiten, scale and squash, shape (n, features) within [0, 1]."""
     z = (whitened(channel, vectors) - np.array(channel.median)) / np.array(channel.scale)
-    return 0.5 + 0.5 * z / (channel.squash + np.abs(z))
+    found: Floats = 0.5 + 0.5 * z / (channel.squash + np.abs(z))
+    return found
 
 
 def median(column: Floats) -> float:
@@ -264,9 +265,7 @@ def _evaluated(coefficients: Sequence[float], basis: Floats) -> Floats:
     return total
 
 
-def _relative(
-    mode: Mode, rule: OffsetRule, steady: Rows, found: Floats
-) -> tuple[Floats, int]:
+def _relative(mode: Mode, rule: OffsetRule, steady: Rows, found: Floats) -> tuple[Floats, int]:
     """Residuals against the home's own normal, and the row from which they exist."""
     size = len(found)
     result = np.full_like(found, np.nan)
@@ -315,7 +314,7 @@ def _mean(found: Floats, start: int, end: int, means: Floats) -> bool:
 
 
 @compiled
-def _running_means(  # noqa: PLR0913 - numba takes arrays, not objects
+def _running_means(  # noqa: PLR0913, PLR0917 - numba takes arrays, not objects
     timestamps_ms: Integers,
     fleet: Floats,
     home: Floats,
@@ -351,7 +350,7 @@ def _running_means(  # noqa: PLR0913 - numba takes arrays, not objects
 
 
 @compiled
-def _learn(
+def _learn(  # noqa: C901 - the scorer's rule, step by step
     timestamps_ms: Integers,
     basis: Floats,
     found: Floats,

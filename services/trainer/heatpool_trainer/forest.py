@@ -11,7 +11,7 @@ last `window_size` vectors; here one window holds the whole training set.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from river.anomaly import HalfSpaceTrees
@@ -29,8 +29,9 @@ def structure(features: int, trees: int, height: int, seed: int) -> Structure:
     """Trees as river draws them for features with limits [0, 1]; no masses yet."""
     model = HalfSpaceTrees(n_trees=trees, height=height, window_size=2, seed=seed)
     # River draws its trees at the first vector.
-    model.learn_one({_name(feature): 0.5 for feature in range(features)})
-    return arrays_from_river(model, [_name(feature) for feature in range(features)])[0]
+    names = [_name(feature) for feature in range(features)]
+    _draw(model, names)
+    return arrays_from_river(model, names)[0]
 
 
 def count_masses(trees: Structure, vectors: Floats) -> Integers:
@@ -74,7 +75,7 @@ def river_forest(trees: Structure, one: Forest, names: Sequence[str]) -> HalfSpa
         names: of the features, sorted.
     """
     model = HalfSpaceTrees(n_trees=trees.trees, height=trees.height, window_size=one.window_size)
-    model.learn_one(dict.fromkeys(names, 0.5))  # makes nodes of river's classes; filled below
+    _draw(model, names)  # makes nodes of river's classes; filled below
     feature, threshold = _splits(trees)
     r_mass = np.frombuffer(one.r_mass, "<u4").reshape(trees.trees, -1)
     zeros = np.zeros_like(r_mass)
@@ -123,6 +124,10 @@ def arrays_from_river(model: HalfSpaceTrees, names: Sequence[str]) -> tuple[Stru
     return trees, one
 
 
+def _draw(model: HalfSpaceTrees, names: Sequence[str]) -> None:
+    model.learn_one(dict.fromkeys(names, 0.5))  # type: ignore[no-untyped-call]  # river's
+
+
 def _name(feature: int) -> str:
     return f"{feature:02d}"  # river sorts by name
 
@@ -133,7 +138,16 @@ def _splits(trees: Structure) -> tuple[Integers, Floats]:
     return feature, np.frombuffer(trees.threshold, "<f8").reshape(shape).astype(np.float64)
 
 
-def _heap(root: object) -> Iterator[tuple[int, object]]:
+class _Node(Protocol):
+    """A node of river's trees; inner ones have `feature`, `threshold` and `children`, too."""
+
+    feature: str
+    threshold: float
+    r_mass: int
+    l_mass: int
+
+
+def _heap(root: _Node) -> Iterator[tuple[int, _Node]]:
     pending = [(0, root)]
     while pending:
         heap, node = pending.pop()

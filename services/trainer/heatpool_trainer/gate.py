@@ -7,17 +7,21 @@ signed that a client would refuse, because the client's own checks are among the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from heatpool_contract.channel_scoring import CompiledChannel
 from heatpool_contract.detector import decode
 from heatpool_contract.detector_checks import MalformedDetector
 from heatpool_contract.manifest import GateFigure
 from heatpool_contract.scoring import self_test
 
 if TYPE_CHECKING:
+    from heatpool_contract.detector import Detector
     from heatpool_trainer.plan import Candidate
+
+GROSS_DEVIATIONS: Final = 1_000.0  # from what the other features let expect: a broken sensor
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +33,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """False alarms of a pump on homes the scoring model has not seen, over all channels."""
     payload_bytes_max: int = 16 * 1024 * 1024
     """Inflated; a Raspberry Pi holds it in memory."""
+    gross_faults_seen_min: float = 0.5
+    """Share of single features, taken far off, that lift a channel's score over its threshold."""
+    homes_of_predecessor_min: float = 0.5
+    """Share of the predecessor's homes; a sudden loss is an accident or an attack."""
 
 
 class Passed(msgspec.Struct, frozen=True):
@@ -45,13 +53,16 @@ class Refused(msgspec.Struct, frozen=True):
     figures: tuple[GateFigure, ...]
 
 
-def judge(candidate: Candidate, samples: int, policy: Policy) -> Passed | Refused:
+def judge(
+    candidate: Candidate, samples: int, policy: Policy, predecessor_homes: int = 0
+) -> Passed | Refused:
     """Hold a candidate against the policy.
 
     Args:
         candidate: as `rebuild` made it.
         samples: values it was made of.
         policy: the limits.
+        predecessor_homes: homes in the release it would replace, 0 = none.
     """
     report = candidate.report
     channels = report.channels
@@ -62,6 +73,14 @@ def judge(candidate: Candidate, samples: int, policy: Policy) -> Passed | Refuse
         GateFigure("channels", float(len(channels)), 1.0),
         GateFigure("episodes_per_pump_week", alarms, policy.episodes_per_week_max),
         GateFigure("payload_bytes", float(len(candidate.payload)), float(policy.payload_bytes_max)),
+        GateFigure(
+            "gross_faults_seen", gross_faults_seen(candidate.detector), policy.gross_faults_seen_min
+        ),
+        GateFigure(
+            "homes_of_predecessor",
+            len(report.homes) / predecessor_homes if predecessor_homes else 1.0,
+            policy.homes_of_predecessor_min,
+        ),
     )
     at_most = {"episodes_per_pump_week", "payload_bytes"}
     reasons = [
@@ -71,6 +90,27 @@ def judge(candidate: Candidate, samples: int, policy: Policy) -> Passed | Refuse
     ]
     reasons += _client_refuses(candidate.payload)
     return Refused(tuple(reasons), figures) if reasons else Passed(figures)
+
+
+def gross_faults_seen(detector: Detector) -> float:
+    """Share of features that, far off alone, lift a channel's raw score over its threshold.
+
+    Taken to the side on which it shows more. A detector that nothing excites raises no false alarm
+    either, so the alarm rate alone would let it pass.
+    """
+    seen = []
+    for mode in detector.modes:
+        for channel in mode.channels:
+            compiled = CompiledChannel(channel, detector.structures)
+            for feature in range(len(mode.targets)):
+                size = GROSS_DEVIATIONS * compiled.deviation(feature)
+                scores = []
+                for offset in (-size, size):
+                    vector = [*channel.imputed]
+                    vector[feature] += offset
+                    scores.append(compiled.score(vector))
+                seen.append(max(scores) >= channel.threshold)
+    return sum(seen) / len(seen) if seen else 0.0
 
 
 def _client_refuses(payload: bytes) -> list[str]:

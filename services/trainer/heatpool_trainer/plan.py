@@ -33,6 +33,8 @@ class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Alarm budget of a pump over all channels; twice as much is met on other homes."""
     calibration_homes_min: int = 16
     """Fewer unseen homes: the detector is `learning` and raises no alarm."""
+    calibration_weeks_min: float = 16.0
+    """As before, in pump-weeks: a rate per week is not known from some hours."""
 
 
 class ChannelReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +59,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     homes_dropped: tuple[str, ...]
     """Sent nothing that could be scored."""
     readings: int
+    samples: int
+    """Values in them."""
     cleaned: Cleaned
     fields: tuple[str, ...]
     channels: tuple[ChannelReport, ...]

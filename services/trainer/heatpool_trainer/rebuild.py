@@ -1,6 +1,6 @@
 """All homes of a model -> a candidate detector: the way of the data from readings to thresholds.
 
-In: homes, iterated a few times, one in memory at a time; plan; catalogue. Out: a `Candidate`, or
+In: homes, iterated three times, one in memory at a time; plan; catalogue. Out: a `Candidate`, or
 `TooLittle`. Guaranteed: the same homes give the same bytes in whatever order they come, so that the
 candidate without a home is the retraining without it; every home has the same weight; a threshold
 is set by scores of homes that the scoring model has not seen.
@@ -14,7 +14,8 @@ import msgspec
 
 from heatpool_contract.detector import encode
 from heatpool_trainer import cross_fit, features, forest, reference_models
-from heatpool_trainer.cleaning import Cleaned, clean
+from heatpool_trainer.calibrate import UNREACHABLE
+from heatpool_trainer.cleaning import Cleaned, clean, impossible
 from heatpool_trainer.design import COVERAGE_MIN, design
 from heatpool_trainer.plan import Candidate, ChannelReport, Report, TooLittle, TrainingPlan
 from heatpool_trainer.readings import HomeSeries, segments, thinned
@@ -50,7 +51,7 @@ def rebuild(
     if outline is None:
         return TooLittle("no field that most homes have and that varies")
     samples = _samples(source, outline, plan)
-    names = sorted(name for name, rows in samples.items() if any(len(one.targets) for one in rows))
+    names = sorted(name for name, rows in samples.items() if any(one.targets.size for one in rows))
     if not names:
         return TooLittle("no steady operation in any home")
     skeleton = reference_models.covered(
@@ -64,30 +65,29 @@ def rebuild(
         for fold in range(plan.folds + 1)  # of the last one no home is left out
     ]
     inputs = {}
+    cleaned = source.cleaned
     for series, found in source.values(skeleton):
+        cleaned += Cleaned(impossible=impossible(skeleton, series))
         if series.home in folds:
             inputs[series.home] = cross_fit.home_inputs(
                 models, found, folds[series.home], plan.vectors_per_home_max
             )
-    detector, channels = _channels(models[-1], outline, [inputs[name] for name in names], plan)
+    in_order = [inputs[name] for name in names]
+    detector, channels = _channels(models[-1], outline, in_order, plan)
+    if source.parts > 1:  # parts of a home are no unseen homes
+        channels = [msgspec.structs.replace(one, calibration_homes=0) for one in channels]
     if not channels:
-        return TooLittle("too few steady readings for any mode")
-    unseen = 0 if source.parts > 1 else min(one.calibration_homes for one in channels)
-    detector = msgspec.structs.replace(
-        detector,
-        homes=len({_whole(name) for name in names}),
-        calibration_homes=unseen,
-        state="released" if unseen >= plan.calibration_homes_min else "learning",
-    )
+        return TooLittle("too few steady readings in every mode")
+    used = sorted({_whole(name) for name in names})
+    detector = msgspec.structs.replace(_released(detector, channels, plan), homes=len(used))
     detector = msgspec.structs.replace(detector, self_tests=self_tests(detector))
     report = Report(
         profile=outline.profile,
-        homes=tuple(sorted({_whole(name) for name in names})),
-        homes_dropped=tuple(
-            sorted({_whole(one) for one in surveys} - {_whole(one) for one in names})
-        ),
+        homes=tuple(used),
+        homes_dropped=tuple(sorted({_whole(name) for name in surveys}.difference(used))),
         readings=sum(one.readings for one in surveys.values()),
-        cleaned=source.cleaned,
+        samples=sum(one.samples for one in surveys.values()),
+        cleaned=cleaned,
         fields=tuple(field.name for field in detector.fields),
         channels=tuple(channels),
         modes_dropped=tuple(
@@ -182,6 +182,36 @@ def _channels(
     return (
         msgspec.structs.replace(detector, modes=tuple(modes), structures=tuple(structures)),
         reports,
+    )
+
+
+def _released(detector: Detector, channels: list[ChannelReport], plan: TrainingPlan) -> Detector:
+    """The detector with its state: released if at least one channel may raise an alarm.
+
+    In a released detector a channel that was calibrated on too little shows scores only.
+    """
+    enough = {
+        (one.mode, one.channel): one.calibration_homes >= plan.calibration_homes_min
+        and one.pump_weeks >= plan.calibration_weeks_min
+        for one in channels
+    }
+    unseen = max(one.calibration_homes for one in channels)
+    if not any(enough.values()):
+        return msgspec.structs.replace(detector, calibration_homes=unseen, state="learning")
+    modes = tuple(
+        msgspec.structs.replace(
+            mode,
+            channels=tuple(
+                channel
+                if enough[mode.name, channel.name]
+                else msgspec.structs.replace(channel, threshold=UNREACHABLE)
+                for channel in mode.channels
+            ),
+        )
+        for mode in detector.modes
+    )
+    return msgspec.structs.replace(
+        detector, modes=modes, calibration_homes=unseen, state="released"
     )
 
 

@@ -48,6 +48,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     from_ms: int
     to_ms: int
     readings: int
+    samples: int
+    """Values that are not missing."""
     interval_ms: int
     sources: dict[str, tuple[Sent, ...]]
     """By sensor of the catalogue, one for each of its sources."""
@@ -71,6 +73,7 @@ def survey(series: HomeSeries, catalogue: Catalogue, coverage_min: float) -> Sur
         from_ms=int(series.timestamps_ms[0]),
         to_ms=int(series.timestamps_ms[-1]),
         readings=size,
+        samples=sum(int(np.isfinite(column).sum()) for column in series.columns.values()),
         interval_ms=int(np.median(np.diff(series.timestamps_ms))),
         sources={
             sensor.name: tuple(_sent(sensor, source, series) for source in sensor.sources)

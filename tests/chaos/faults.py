@@ -199,9 +199,9 @@ def full_disk(name: str, folder: str) -> Fault:
         time.sleep(world.frozen_s)
         path.unlink()
         time.sleep(3)
-        if name == "nats":  # it switches JetStream off when a write fails
-            world.pool.stop([name])
-            world.pool.start([name])
+        # nats-server switches JetStream off when a write fails, VictoriaMetrics ends itself.
+        world.pool.stop([name])
+        world.pool.start([name])
         return f"{world.frozen_s:.0f} s"
 
     return fault

@@ -43,6 +43,9 @@ types: $(STAMP)  ## mypy, strict
 isolation: $(STAMP)  ## every member imports with its own dependencies alone
 	@deploy/install/isolation.sh $(MEMBERS)
 
+sizes: $(STAMP)  ## size of the environment of each member
+	@deploy/install/sizes.sh $(MEMBERS)
+
 chaos: setup  ## every fault under load: kills, freezes, full disks; about half an hour
 	PATH="$(CURDIR)/$(RUN):$$PATH" PYTHONPATH=tests $(RUN)python -m chaos $(CHAOS)
 
@@ -55,6 +58,18 @@ schema: $(STAMP)  ## write JSON Schema and the table of refusals from the contra
 demo: setup  ## the main job end to end, with a report
 	$(RUN)heatpool-demo --state .state-demo
 
+bench: bench-edge bench-pipeline  ## every benchmark, medians of 5 on this machine
+
+bench-edge: setup  ## the edge beside a plain FastAPI edge
+	@mkdir -p .bench
+	$(RUN)python bench/edge --json .bench/edge.json
+
+faults-edge: setup  ## nats-server killed 20 times under load, the edge killed and stopped
+	HEATPOOL_KILLS=20 $(RUN)pytest -q -s tests/pipeline/test_edge_faults.py
+
+fuzz: setup  ## the edge's decoders and its HTTP side against random input, for minutes
+	HEATPOOL_FUZZ=2000 $(RUN)pytest -q --timeout 1200 tests/ingest/test_fuzz.py
+
 up: setup  ## run all servers and services until Ctrl-C (STATE=folder)
 	$(RUN)heatpoolctl up --state $(STATE)
 
@@ -65,4 +80,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria test quick lint fmt types isolation schema chaos bench-pipeline demo up down clean
+.PHONY: help setup victoria test quick lint fmt types isolation sizes schema demo bench bench-edge bench-pipeline chaos faults-edge fuzz up down clean

@@ -6,6 +6,7 @@ In: a folder. Out: the processes of `deploy/Procfile` on private ports, their lo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import os
@@ -119,8 +120,9 @@ class Pool:
         statuses = {}
         for name in [name for name in order if names is None or name in names]:
             process = self.processes.pop(name)
-            os.killpg(process.pid, signal.SIGCONT)
-            os.killpg(process.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself; its status tells
+                os.killpg(process.pid, signal.SIGCONT)
+                os.killpg(process.pid, signal.SIGTERM)
             try:
                 statuses[name] = process.wait(timeout=40)
             except subprocess.TimeoutExpired:

@@ -7,14 +7,18 @@ treated as the IPv4 address that it is.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 IPV4_BITS: Final = 16
 IPV6_BITS: Final = 32
+CACHED_MAX: Final = 4096
+"""Addresses remembered in memory, so that a busy service does not parse them again and again."""
 UNKNOWN: Final = "unknown"
 
 
+@lru_cache(maxsize=CACHED_MAX)
 def masked(address: str | None) -> str:
     """`192.0.2.17` -> `192.0.0.0/16`; `unknown` for what is no address."""
     try:

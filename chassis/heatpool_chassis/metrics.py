@@ -69,6 +69,48 @@ class IngestMetrics:
         self.in_flight_bytes = Gauge(
             "heatpool_ingest_in_flight_bytes", "Bodies being processed", registry=registry
         )
+        self.request_seconds = Histogram(
+            "heatpool_ingest_request_seconds",
+            "Time of a request, its body's arrival included",
+            ["route", "lane"],  # live, bulk
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.stream_fill = Gauge(
+            "heatpool_ingest_stream_fill_ratio",
+            "Bytes in TELEMETRY of those it may hold",
+            registry=registry,
+        )
+        self.writer_pending = Gauge(
+            "heatpool_ingest_writer_pending_messages",
+            "Messages that the writer has not seen",
+            registry=registry,
+        )
+        self.quota_entries = Gauge(
+            "heatpool_ingest_quota_entries", "Token buckets in memory", registry=registry
+        )
+        self.workers_lost = Gauge(
+            "heatpool_ingest_workers_lost",
+            "Preparing children that had to be replaced since the start",
+            registry=registry,
+        )
+        self.grouped = Gauge(
+            "heatpool_ingest_grouped_requests",
+            "Requests committed in one batch with others since the start",
+            registry=registry,
+        )
+        self.clock_skew_seconds = Histogram(
+            "heatpool_ingest_clock_skew_seconds",
+            "How far a logger's clock is ahead of ours, by requests that say so",
+            buckets=(-3600, -300, -60, -5, 5, 60, 300, 3600),
+            registry=registry,
+        )
+        self.clock_homes = Gauge(
+            "heatpool_ingest_clock_homes",
+            "Installations by the skew they last showed",
+            ["band"],  # within_5s, within_1m, within_5m, beyond
+            registry=registry,
+        )
 
 
 class WriterMetrics:

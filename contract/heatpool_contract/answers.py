@@ -42,6 +42,25 @@ class SubmitAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The pool had this request already; nothing was stored twice."""
     receipt: str | None
     """Names the stored data; None if no record was stored."""
+    clock_skew_s: float | None = None
+    """How far the logger's clock is ahead of ours; None if it sent no `sent_at`."""
+
+
+class ReceiptAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """200 to `GET /api/v1/receipt/{receipt}`."""
+
+    state: Literal["queued", "stored", "dead_lettered"]
+    """`stored`: durable in the store. `dead_lettered`: at least one message could not be stored and
+    is kept for the operator. `queued`: safe on disk, on its way."""
+    records: int
+    """Named by the receipt."""
+    messages: int
+    """Messages that hold them; the next three add up to it."""
+    queued: int
+    stored: int
+    dead_lettered: int
+    reasons: list[str]
+    """Why messages ended as dead letters, each reason once."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +85,7 @@ def problem(
     limit: int | None = None,
     retry_after_s: int | None = None,
 ) -> Problem:
-    """The document for `refusal`; `detail` and `detail_de` replace its texts where more is known."""
+    """The document for `refusal`; `detail` and `detail_de` replace its texts if more is known."""
     text = TEXTS[refusal]
     return Problem(
         type=PROBLEM_TYPE + refusal,

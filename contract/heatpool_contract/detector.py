@@ -6,8 +6,8 @@ in it is code, equal values give equal bytes, and whoever follows `scoring` comp
 to the last bit.
 
 The chain of one reading, in the order of the types below: field (rename, scale, range), derived
-field, mode, steady state, reference regression, residual, mean over the last steady readings, the
-home's own offset, then per channel: impute, whiten, scale, squash, half-space trees, smoothing,
+field, mode, steady state, reference regression, residual, the home's own normal, mean over the last
+steady readings, then per channel: impute, whiten, scale, squash, half-space trees, smoothing,
 threshold, rarity.
 
 Large arrays are little-endian `bytes` in heap order (children of node i are 2i+1 and 2i+2), tree
@@ -126,6 +126,8 @@ class Target(_Data, frozen=True, kw_only=True):
     reference_min: float = 0.0
     coefficients: Vector
     """One per term of the mode."""
+    home_penalty: Vector = ()
+    """One per term, above zero: how strongly a home's own normal is held to the reference."""
     usual: tuple[float, float, float]
     """Quantiles .05, .5 and .95 of the quantity itself in steady readings of the fleet."""
 
@@ -166,7 +168,7 @@ class Channel(_Data, frozen=True, kw_only=True):
 
     name: Name
     relative_to: Literal["fleet", "home"]
-    """`home`: minus the home's frozen offset; without one the channel does not score."""
+    """`home`: the home's own frozen normal; before it is learnt the channel does not score."""
     imputed: Vector
     """Stands for a missing feature: the median."""
     centre: Vector
@@ -210,16 +212,14 @@ class Mode(_Data, frozen=True, kw_only=True):
 
 
 class OffsetRule(_Data, frozen=True, kw_only=True):
-    """How a home computes its own offset once: the shrunk median of its first residuals.
-
-    Medians are taken over means of `block_readings` steady readings of a mode and multiplied by
-    n / (n + shrink_readings), n = its steady readings so far; then they are frozen.
-    """
+    """When a home's own normal (`own_normal`) has been learnt and freezes, per mode."""
 
     span_ms_min: Duration
+    """Since the first steady reading of the mode."""
     readings_min: Count
+    """Steady readings."""
     block_readings: Readings
-    shrink_readings: Annotated[float, Meta(ge=0)]
+    """Steady readings whose mean is one observation."""
 
 
 class SelfTest(_Data, frozen=True, kw_only=True):

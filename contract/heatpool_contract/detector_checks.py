@@ -192,6 +192,11 @@ def _check_mode(mode: Mode, known: frozenset[str]) -> None:
     for target in mode.targets:
         fits = len(target.coefficients) == len(mode.terms)
         _require(fits, Malformation.VECTOR_LENGTH, f"{mode.name}.{target.field}")
+        alone = all(channel.relative_to == "fleet" for channel in mode.channels)
+        fits = alone or len(target.home_penalty) == len(mode.terms)
+        _require(fits, Malformation.VECTOR_LENGTH, f"{mode.name}.{target.field} home_penalty")
+        positive = all(penalty > 0 for penalty in target.home_penalty)
+        _require(positive, Malformation.SCALE, f"{mode.name}.{target.field} home_penalty")
         low, middle, high = target.usual
         _require(low <= middle <= high, Malformation.RANGE, f"{mode.name}.{target.field}")
         _require(target.reference_min >= 0, Malformation.RANGE, f"{mode.name}.{target.field}")

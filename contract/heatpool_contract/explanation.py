@@ -31,7 +31,7 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True):
     own: float
     """Mean of the last steady readings, brought to the present operating point."""
     expected: float
-    """What the reference says for this operating point, with the home's offset where it counts."""
+    """What the reference says for this operating point, or the home's own normal."""
     usual_low: float
     """Quantile .05 of the fleet in this mode, at any operating point."""
     usual_high: float
@@ -48,26 +48,19 @@ class Circumstance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def contribution(
-    quantity: Field | Derived,
-    target: Target,
-    reference: float,
-    residuals: tuple[float, float],
-    drop: float,
+    quantity: Field | Derived, target: Target, expected: float, residual: float, drop: float
 ) -> Contribution:
-    """Bring residuals back to the quantity's own unit.
+    """Bring a residual back to the quantity's own unit.
 
     Args:
         quantity: what the feature is called.
         target: how its residual is taken.
-        reference: the regression's value at the present operating point.
-        residuals: own and expected residual.
+        expected: reference at the present operating point, by the home's own normal if it counts.
+        residual: against that.
         drop: of the score, see `Contribution`.
     """
-    own, expected = (
-        reference + residual if target.residual == "difference" else reference * (1 + residual)
-        for residual in residuals
-    )
     low, _, high = target.usual
+    own = expected + residual if target.residual == "difference" else expected * (1 + residual)
     return Contribution(
         feature=target.field,
         label_en=quantity.label_en,

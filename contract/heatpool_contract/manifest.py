@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from heatpool_contract.dsse import (  # noqa: TC001 - msgspec reads annotations at run time
+from heatpool_contract.dsse import (
     Count,
     Seconds,
     Sha256Hex,

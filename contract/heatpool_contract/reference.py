@@ -1,8 +1,8 @@
 """The reference regression: what a healthy machine of the model would show at this operating point.
 
-In: a mode and the values of a reading. Out: one reference per target, and the residuals against
-them. Guaranteed: no extrapolation (outside of the conditioners' range there is no reference), and
-the arithmetic order that `scoring` promises.
+In: a mode and the values of a reading. Out: terms, one reference per target, and the residuals.
+Guaranteed: no extrapolation (outside of the conditioners' range there is no reference), and the
+arithmetic order that `scoring` promises.
 
 Residuals against a reference conditioned on weather and control: Li and Braun's decoupling approach
 as NIST uses it for residential machines (NIST TN 1602).
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from heatpool_contract.own_normal import evaluate
 from heatpool_contract.verdict import Reason
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 MINUTE_MS: Final = 60_000.0
 
 
-def references(mode: Mode, values: Mapping[str, float]) -> list[float] | Reason:
-    """Reference value of every target, or why there is none."""
+def terms(mode: Mode, values: Mapping[str, float]) -> list[float] | Reason:
+    """The basis of the regression at a reading, or why there is no reference for it."""
     scaled = []
     for conditioner in mode.conditioners:
         value = values.get(conditioner.field)
@@ -33,17 +34,16 @@ def references(mode: Mode, values: Mapping[str, float]) -> list[float] | Reason:
         if not low <= value <= high:
             return Reason.OUTSIDE_REFERENCE
         scaled.append((2.0 * value - low - high) / (high - low))
-    terms = []
+    found = []
     for first, second in mode.terms:
         term = 1.0 if first < 0 else scaled[first]
-        terms.append(term if second < 0 else term * scaled[second])
-    found = []
-    for target in mode.targets:
-        total = 0.0
-        for coefficient, term in zip(target.coefficients, terms, strict=True):
-            total += coefficient * term
-        found.append(total)
+        found.append(term if second < 0 else term * scaled[second])
     return found
+
+
+def references(mode: Mode, basis: list[float]) -> list[float]:
+    """Reference value of every target."""
+    return [evaluate(target.coefficients, basis) for target in mode.targets]
 
 
 def residuals(

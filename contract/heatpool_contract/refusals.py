@@ -16,9 +16,12 @@ class Refusal(StrEnum):
     # the request as a whole
     TOKEN_MISSING = "token_missing"  # noqa: S105 - a code, not a password
     TOKEN_WRONG = "token_wrong"  # noqa: S105 - a code, not a password
+    TOKEN_ATTEMPTS_TOO_MANY = "token_attempts_too_many"  # noqa: S105 - a code, not a password
     ENCODING_UNSUPPORTED = "encoding_unsupported"
     BODY_CORRUPT = "body_corrupt"
     BODY_TOO_LARGE = "body_too_large"
+    BODY_RATIO_TOO_HIGH = "body_ratio_too_high"
+    BODY_TOO_SLOW = "body_too_slow"
     BODY_UNREADABLE = "body_unreadable"
     BODY_MISSHAPEN = "body_misshapen"
     INSTALLATION_ID_INVALID = "installation_id_invalid"
@@ -28,6 +31,9 @@ class Refusal(StrEnum):
     RECORDS_TOO_MANY = "records_too_many"
     FIELDS_TOO_MANY = "fields_too_many"
     INSTALLATION_GONE = "installation_gone"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    OVERLOADED = "overloaded"
+    RECEIPT_INVALID = "receipt_invalid"
     BUS_UNAVAILABLE = "bus_unavailable"
     STORE_UNAVAILABLE = "store_unavailable"
     STOPPING = "stopping"
@@ -38,6 +44,7 @@ class Refusal(StrEnum):
     TIMESTAMP_INVALID = "timestamp_invalid"
     TIMESTAMP_IN_FUTURE = "timestamp_in_future"
     TIMESTAMP_TOO_OLD = "timestamp_too_old"
+    RECORD_TOO_LARGE = "record_too_large"
     RECORD_FIELDS_TOO_MANY = "record_fields_too_many"
     RECORD_WITHOUT_VALUES = "record_without_values"
     # a value
@@ -79,6 +86,11 @@ TEXTS: Final[dict[Refusal, Text]] = {
     Refusal.TOKEN_WRONG: Text(
         403, "The bearer token is not valid.", "Das Zugangstoken ist nicht gültig."
     ),
+    Refusal.TOKEN_ATTEMPTS_TOO_MANY: Text(
+        429,
+        "Too many requests with a wrong token from this network.",
+        "Zu viele Anfragen mit falschem Zugangstoken aus diesem Netz.",
+    ),
     Refusal.ENCODING_UNSUPPORTED: Text(
         415,
         "Content-Encoding must be gzip, deflate, zstd or identity.",
@@ -93,6 +105,16 @@ TEXTS: Final[dict[Refusal, Text]] = {
         413,
         "The body is larger than 16 MiB after decompression; send smaller batches.",
         "Der Inhalt ist entpackt größer als 16 MiB; bitte kleinere Pakete senden.",
+    ),
+    Refusal.BODY_RATIO_TOO_HIGH: Text(
+        413,
+        "The body unfolds to more than 500 times its size; no recording does.",
+        "Der Inhalt entpackt sich auf mehr als das 500-fache; das tut keine Aufzeichnung.",
+    ),
+    Refusal.BODY_TOO_SLOW: Text(
+        408,
+        "The body did not arrive in time; send smaller batches.",
+        "Der Inhalt kam nicht rechtzeitig an; bitte kleinere Pakete senden.",
     ),
     Refusal.BODY_UNREADABLE: Text(
         400, "The body is not valid JSON.", "Der Inhalt ist kein gültiges JSON."
@@ -137,6 +159,19 @@ TEXTS: Final[dict[Refusal, Text]] = {
         "This installation was erased; nothing is stored for it.",
         "Diese Installation wurde gelöscht; für sie wird nichts gespeichert.",
     ),
+    Refusal.QUOTA_EXCEEDED: Text(
+        429,
+        "This installation sends more than its share; the records are welcome later.",
+        "Diese Installation sendet mehr als ihren Anteil; die Daten bitte später erneut senden.",
+    ),
+    Refusal.OVERLOADED: Text(
+        503,
+        "The pool has more to store than it can at the moment; try again later.",
+        "Der Datenpool ist gerade ausgelastet; bitte später erneut senden.",
+    ),
+    Refusal.RECEIPT_INVALID: Text(
+        404, "This is no receipt of this pool.", "Das ist keine Quittung dieses Datenpools."
+    ),
     Refusal.BUS_UNAVAILABLE: Text(
         503,
         "The pool cannot store data at the moment; try again later.",
@@ -174,6 +209,9 @@ TEXTS: Final[dict[Refusal, Text]] = {
         200,
         "The record is older than the pool keeps data (334 days).",
         "Der Datensatz ist älter als die Aufbewahrung des Datenpools (334 Tage).",
+    ),
+    Refusal.RECORD_TOO_LARGE: Text(
+        200, "The record has more than 64 KiB.", "Der Datensatz hat mehr als 64 KiB."
     ),
     Refusal.RECORD_FIELDS_TOO_MANY: Text(
         200, "The record has more than 128 fields.", "Der Datensatz hat mehr als 128 Felder."

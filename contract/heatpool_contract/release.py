@@ -33,6 +33,8 @@ class ServedRelease(msgspec.Struct, frozen=True, kw_only=True):
     """`learning`: the threshold was not calibrated on enough unseen homes; no push messages."""
     installations: int
     samples: int
+    payload_sha256: str = ""
+    """Of the payload in clear: an unchanged detector is not released again."""
 
 
 class ReleasePointer(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +53,7 @@ class TrainingReport(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     at_ms: int
-    outcome: Literal["training", "released", "refused", "too_small", "unchanged"]
+    outcome: Literal["training", "released", "refused", "too_small", "unchanged", "failed"]
     reasons: tuple[str, ...] = ()
     version: str | None = None
     model_hash: str | None = None
@@ -62,7 +64,22 @@ class TrainingReport(msgspec.Struct, frozen=True, kw_only=True):
     """Gate figures by name, units in the name."""
 
 
-def encode(value: ReleasePointer | TrainingReport) -> bytes:
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """What came for one model since its last training; in `TRAINING` under `news_key(model)`."""
+
+    model: str
+    messages: int
+    seq_last: int
+    """Stream sequence of the newest message."""
+    seen_ms: int
+    """When the newest message was seen."""
+    trained_ms: int = 0
+    """When the last training of the model began, successful or not."""
+    failures: int = 0
+    """Trainings in a row that broke off; each doubles the pause before the next."""
+
+
+def encode(value: ReleasePointer | TrainingReport | News) -> bytes:
     """To the value in the bucket."""
     return msgspec.json.encode(value)
 
@@ -93,6 +110,23 @@ def decode_report(value: bytes) -> TrainingReport:
         return msgspec.json.decode(value, type=TrainingReport)
     except msgspec.DecodeError as error:
         raise MalformedPointerError(str(error)) from error
+
+
+def decode_news(value: bytes) -> News:
+    """The value under `news_key` to news.
+
+    Raises:
+        MalformedPointerError: it is none.
+    """
+    try:
+        return msgspec.json.decode(value, type=News)
+    except msgspec.DecodeError as error:
+        raise MalformedPointerError(str(error)) from error
+
+
+def news_key(model: str) -> str:
+    """Key of a model's news in `TRAINING`."""
+    return f"news.{model}"
 
 
 def object_name(model: str, model_hash: str) -> str:

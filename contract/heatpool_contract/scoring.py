@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final
 from heatpool_contract.channel_scoring import CompiledChannel
 from heatpool_contract.detector_checks import floats
 from heatpool_contract.explanation import Circumstance, Contribution, contribution
+from heatpool_contract.own_normal import evaluate
 from heatpool_contract.reading import Reader, holds
-from heatpool_contract.reference import MINUTE_MS, references, residuals
+from heatpool_contract.reference import MINUTE_MS, references, residuals, terms
 from heatpool_contract.scorer_state import ChannelState, ScorerState, fits, initial_state
 from heatpool_contract.verdict import ChannelScore, NotScored, Reason, Score
 
@@ -56,6 +57,10 @@ class Scorer:
             [CompiledChannel(channel, detector.structures) for channel in mode.channels]
             for mode in detector.modes
         ]
+        self._learns = [
+            any(channel.relative_to == "home" for channel in mode.channels)
+            for mode in detector.modes
+        ]
 
     def observe(self, timestamp_ms: int, reading: Mapping[str, float]) -> Score | NotScored:
         """Take the next reading.
@@ -76,10 +81,10 @@ class Scorer:
             return NotScored(Reason.MODE_NOT_SCORED, mode.name)
         if not steady:
             return NotScored(Reason.NOT_STEADY, mode.name)
-        found = references(mode, values)
-        if isinstance(found, Reason):
-            return NotScored(found, mode.name)
-        return self._score(timestamp_ms, index, values, found)
+        basis = terms(mode, values)
+        if isinstance(basis, Reason):
+            return NotScored(basis, mode.name)
+        return self._score(timestamp_ms, index, values, basis)
 
     def score_vector(self, mode: str, channel: str, vector: Sequence[float]) -> float:
         """Raw score of one state of the machine, without memory: what a self-test compares.
@@ -113,8 +118,8 @@ class Scorer:
     def _forget_time(self) -> None:
         fresh = initial_state(self.detector)
         for mode, new in zip(self.state.modes, fresh.modes, strict=True):
-            if mode.offset.frozen is not None:
-                new.offset = mode.offset
+            if mode.own.frozen is not None:
+                new.own = mode.own
         self.state = fresh
 
     def _follow(self, timestamp_ms: int, index: int | None, values: dict[str, float]) -> bool:
@@ -151,31 +156,38 @@ class Scorer:
         )
 
     def _score(
-        self, timestamp_ms: int, index: int, values: dict[str, float], found: list[float]
+        self, timestamp_ms: int, index: int, values: dict[str, float], basis: list[float]
     ) -> Score | NotScored:
         mode, state = self.detector.modes[index], self.state.modes[index]
+        found = references(mode, basis)
         row = residuals(mode, values, found)
-        state.offset.add(self.detector.offset, timestamp_ms, row)
-        means = state.running_means(mode, timestamp_ms, row)
+        if self._learns[index]:
+            state.own.add(self.detector.offset, mode, timestamp_ms, basis, row)
+        state.fleet.take(mode, timestamp_ms, row)
+        if state.own.frozen is not None:
+            state.home.take(mode, timestamp_ms, state.own.relative(mode, basis, row))
+        last_ms = state.scored_ms
+        if last_ms is not None and timestamp_ms - last_ms < self.detector.stride_ms:
+            return NotScored(Reason.BETWEEN, mode.name)
+        means = state.fleet.means(mode)
         if means is None:
             return NotScored(Reason.FILLING, mode.name)
         if all(value is None for value in means):
             return NotScored(Reason.NOTHING_MEASURED, mode.name)
-        scored_ms = state.scored_ms
-        if scored_ms is not None and timestamp_ms - scored_ms < self.detector.stride_ms:
-            return NotScored(Reason.BETWEEN, mode.name)
         state.scored_ms = timestamp_ms
         said: list[tuple[ChannelScore, CompiledChannel, list[float]]] = []
         for compiled, memory in zip(self._channels[index], state.channels, strict=True):
-            vector = _vector(compiled, means, state.offset.frozen)
-            if vector is not None:
+            at_home = compiled.channel.relative_to == "home"
+            seen = state.home.means(mode) if at_home else means
+            if seen is not None and any(value is not None for value in seen):
+                vector = compiled.imputed(seen)
                 raw = compiled.score(vector)
                 verdict = self._judge(mode, compiled, memory, timestamp_ms, raw)
                 said.append((verdict, compiled, vector))
         if not said:
             return NotScored(Reason.LEARNING_OFFSET, mode.name)
         leading, compiled, vector = next((one for one in said if one[0].over), said[0])
-        parts = self._explain(index, compiled, vector, found) if leading.over else ()
+        parts = self._explain(index, compiled, vector, basis) if leading.over else ()
         return Score(
             timestamp_ms=timestamp_ms,
             mode=mode.name,
@@ -194,47 +206,42 @@ class Scorer:
         timestamp_ms: int,
         raw: float,
     ) -> ChannelScore:
-        """Smooth a score and hold it against the threshold."""
-        channel = compiled.channel
-        if memory.at_ms is None or timestamp_ms - memory.at_ms > mode.mean_age_ms_max:
-            memory.smoothed, memory.over_since_ms = raw, None
-        else:
-            elapsed_ms = timestamp_ms - memory.at_ms
-            weight = elapsed_ms / (channel.smoothing_ms + elapsed_ms)
-            memory.smoothed += weight * (raw - memory.smoothed)
-        memory.at_ms = timestamp_ms
-        if memory.smoothed < channel.threshold:
-            memory.over_since_ms = None
-        elif memory.over_since_ms is None:
-            memory.over_since_ms = timestamp_ms
-        since_ms = memory.over_since_ms
-        over = since_ms is not None and timestamp_ms - since_ms >= channel.debounce_ms
+        over = memory.follow(compiled.channel, mode, timestamp_ms, raw)
         return ChannelScore(
-            channel=channel.name,
+            channel=compiled.channel.name,
             raw=raw,
             smoothed=memory.smoothed,
-            threshold=channel.threshold,
+            threshold=compiled.channel.threshold,
             rarity_weeks=compiled.rarity_weeks(memory.smoothed),
             over=over,
             alarm=over and self.detector.state == "released",
         )
 
     def _explain(
-        self, index: int, compiled: CompiledChannel, vector: list[float], found: list[float]
+        self, index: int, compiled: CompiledChannel, vector: list[float], basis: list[float]
     ) -> tuple[Contribution, ...]:
-        mode = self.detector.modes[index]
-        frozen = self.state.modes[index].offset.frozen
-        at_home = compiled.channel.relative_to == "home"
+        mode, own = self.detector.modes[index], self.state.modes[index].own.frozen
+        expected = references(mode, basis)
+        if compiled.channel.relative_to == "home" and own is not None:
+            for feature, target in enumerate(mode.targets):
+                offset = evaluate(own[feature], basis)
+                expected[feature] = (
+                    expected[feature] + offset
+                    if target.residual == "difference"
+                    else expected[feature] * (1 + offset)
+                )
         drops = compiled.ablated(vector)
         order = sorted(range(len(vector)), key=lambda feature: drops[feature], reverse=True)
-        parts = []
-        for feature in order:
-            target = mode.targets[feature]
-            offset = frozen[feature] if at_home and frozen is not None else 0.0
-            pair = (vector[feature] + offset, compiled.channel.imputed[feature] + offset)
-            quantity = self._quantities[target.field]
-            parts.append(contribution(quantity, target, found[feature], pair, drops[feature][0]))
-        return tuple(parts)
+        return tuple(
+            contribution(
+                self._quantities[mode.targets[feature].field],
+                mode.targets[feature],
+                expected[feature],
+                vector[feature],
+                drops[feature][0],
+            )
+            for feature in order
+        )
 
     def _circumstances(self, mode: Mode, values: dict[str, float]) -> tuple[Circumstance, ...]:
         names = [conditioner.field for conditioner in mode.conditioners]
@@ -270,22 +277,6 @@ def self_test(detector: Detector) -> str | None:
     return None
 
 
-def _vector(
-    compiled: CompiledChannel, means: list[float | None], frozen: list[float] | None
-) -> list[float] | None:
-    """What the channel looks at, complete; None while it has to wait for the home's offset."""
-    if compiled.channel.relative_to == "fleet":
-        return compiled.imputed(means)
-    if frozen is None:
-        return None
-    return compiled.imputed(
-        [
-            None if value is None else value - offset
-            for value, offset in zip(means, frozen, strict=True)
-        ]
-    )
-
-
 def _score_once(mode: Mode, compiled: CompiledChannel, vector: Sequence[float]) -> float:
     names = [conditioner.field for conditioner in mode.conditioners]
     names += [target.field for target in mode.targets]
@@ -294,7 +285,7 @@ def _score_once(mode: Mode, compiled: CompiledChannel, vector: Sequence[float]) 
         for name, value in zip(names, vector, strict=True)
         if value == value  # noqa: PLR0124 - NaN is missing
     }
-    found = references(mode, values)
-    if isinstance(found, Reason):
-        raise KeyError(str(found))
-    return compiled.score(compiled.imputed(residuals(mode, values, found)))
+    basis = terms(mode, values)
+    if isinstance(basis, Reason):
+        raise KeyError(str(basis))
+    return compiled.score(compiled.imputed(residuals(mode, values, references(mode, basis))))

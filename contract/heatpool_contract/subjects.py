@@ -32,6 +32,7 @@ HEADER_REASON: Final = "Heatpool-Reason"
 HEADER_ORIGIN_SEQUENCE: Final = "Heatpool-Origin-Sequence"
 HEADER_ORIGIN_SUBJECT: Final = "Heatpool-Origin-Subject"
 HEADER_TRACEPARENT: Final = "traceparent"
+HEADER_CLOCK_SKEW: Final = "Heatpool-Clock-Skew-Ms"  # the logger's clock ahead of the edge's
 
 BATCH_MESSAGES_MAX: Final = 1000  # ADR-50
 _MESSAGE_ID_BYTES: Final = 16

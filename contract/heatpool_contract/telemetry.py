@@ -8,9 +8,12 @@ admission's business (`heatpool_ingest.admission`).
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Scalar = float | int | bool | str | None
 Value = Scalar | list[object] | dict[str, object]
@@ -23,10 +26,14 @@ FIELDS_PER_RECORD_MAX: Final = 128
 FIELDS_PER_REQUEST_MAX: Final = 512  # distinct names; a crafted request could invent 2.5 million
 RECORDS_PER_REQUEST_MAX: Final = 20_000  # two weeks of minutes
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024  # decompressed
+RECORD_BYTES_MAX: Final = 64 * 1024  # 128 fields at their longest are 12 KiB; the rest is text
+SLICE_BYTES_MAX: Final = 512 * 1024
+"""Records are decoded in slices: as Python objects, JSON takes up to 20 times its size."""
 FUTURE_S_MAX: Final = 300.0
 RETENTION_DAYS: Final = 334  # VictoriaMetrics keeps whole months: this is 12 months on disk
 VALUE_ABS_MAX: Final = 1e300  # beyond it sums overflow to infinity
 TIMESTAMP_FIELD: Final = "timestamp"
+FIELD_CHARS_MAX: Final = 64
 FIELD_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,63}")
 
 
@@ -39,6 +46,16 @@ class Submission(msgspec.Struct, frozen=True):
     data: list[Record]
     sent_at: float | None = None
     """The logger's clock when it sent, in seconds: lets the edge measure its skew."""
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """A `Submission` whose records are still bytes."""
+
+    installation_id: str
+    heatpump_model: str
+    version: str
+    data: list[msgspec.Raw]
+    sent_at: float | None = None
 
 
 class MalformedSubmissionError(Exception):
@@ -54,6 +71,9 @@ class MisshapenSubmissionError(MalformedSubmissionError):
 
 
 _decoder = msgspec.json.Decoder(Submission)
+_envelope_decoder = msgspec.json.Decoder(Envelope)
+_record_decoder = msgspec.json.Decoder(Record)
+_slice_decoder = msgspec.json.Decoder(list[Record | None])
 _encoder = msgspec.json.Encoder()
 
 
@@ -68,6 +88,57 @@ def decode(body: bytes) -> Submission:
         return _decoder.decode(body)
     except msgspec.ValidationError as error:
         raise MisshapenSubmissionError(str(error)) from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise UnreadableSubmissionError("not valid JSON") from error
+
+
+def open_envelope(body: bytes) -> Envelope:
+    """Bytes of a request to its envelope; `slices` reads the records. Raises as `decode`."""
+    try:
+        return _envelope_decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise MisshapenSubmissionError(str(error)) from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise UnreadableSubmissionError("not valid JSON") from error
+
+
+def slices(envelope: Envelope) -> Iterator[list[Record | None]]:
+    """The records in order, some at a time; None stands for one of over `RECORD_BYTES_MAX`.
+
+    Raises as `decode`.
+    """
+    taken: list[bytes] = []
+    size = first = 0
+    for index, raw in enumerate(envelope.data):
+        record = bytes(raw)
+        if record[:1] != b"{":
+            raise MisshapenSubmissionError(f"Expected `object` - at `$.data[{index}]`")
+        if len(record) > RECORD_BYTES_MAX:
+            record = b"null"
+        taken.append(record)
+        size += len(record)
+        if size > SLICE_BYTES_MAX:
+            yield _slice(taken, first)
+            taken, size, first = [], 0, index + 1
+    if taken:
+        yield _slice(taken, first)
+
+
+def _slice(taken: list[bytes], first: int) -> list[Record | None]:
+    try:
+        return _slice_decoder.decode(b"[%s]" % b",".join(taken))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        for index, record in enumerate(taken, first):
+            _check(record, index)
+        raise UnreadableSubmissionError("not valid JSON") from None
+
+
+def _check(record: bytes, index: int) -> None:
+    """Raise what is wrong with one record."""
+    try:
+        _record_decoder.decode(record)
+    except msgspec.ValidationError as error:
+        raise MisshapenSubmissionError(f"{error} of `$.data[{index}]`") from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise UnreadableSubmissionError("not valid JSON") from error
 

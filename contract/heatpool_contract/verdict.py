@@ -9,10 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from heatpool_contract.explanation import (  # noqa: TC001 - msgspec resolves them at run time
-    Circumstance,
-    Contribution,
-)
+from heatpool_contract.explanation import Circumstance, Contribution
 
 
 class Reason(StrEnum):

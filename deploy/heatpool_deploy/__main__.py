@@ -47,9 +47,25 @@ def init(state: Path) -> None:
 
 @main.command()
 @_STATE
-def up(state: Path) -> None:
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Setting of a service, HEATPOOL_TRAINER_QUIET_S=5; repeatable; kept for the next start.",
+)
+def up(state: Path, settings: tuple[str, ...]) -> None:
     """Run all servers and services in the foreground until Ctrl-C."""
-    sys.exit(or_exit(lambda: supervisor.up(stacks.prepare(state))))
+    overrides = dict(pair.partition("=")[::2] for pair in settings) if settings else None
+    prepared = or_exit(lambda: stacks.prepare(state, overrides))
+    Console().print(
+        f"edge {prepared.ingest_url}, hub {prepared.modelhub_url}, "
+        f"VictoriaMetrics {prepared.victoria_url}, NATS {prepared.nats_url}; "
+        f"token for loggers in {prepared.keys / 'token'}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    sys.exit(or_exit(lambda: supervisor.up(prepared)))
 
 
 @main.command()

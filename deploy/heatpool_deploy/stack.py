@@ -15,14 +15,18 @@ import sys
 import time
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from heatpool_deploy import keys
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 ENV_FILE: Final = "env"
 PORTS_FILE: Final = "ports.json"
+OVERRIDES_FILE: Final = "overrides.json"
 _NATS_CONF: Final = """\
 # Written by heatpoolctl; production's is in deploy/nats/.
 listen: 127.0.0.1:{nats}
@@ -91,12 +95,17 @@ class Stack(msgspec.Struct, frozen=True):
         return (self.keys / name).read_text(encoding="utf-8")
 
 
-def prepare(state: Path) -> Stack:
-    """Create what is missing under `state`: keys, ports, configuration, environment."""
+def prepare(state: Path, overrides: Mapping[str, str] | None = None) -> Stack:
+    """Create what is missing under `state`: keys, ports, configuration, environment.
+
+    `overrides` are settings on top, kept for the next start; None keeps those of the last one.
+    """
     state = state.resolve()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     stack = Stack(state, _ports(state / PORTS_FILE))
     keys.make_keys(stack.keys, secrets.token_bytes, int(time.time()))
+    if overrides is not None:
+        (state / OVERRIDES_FILE).write_bytes(msgspec.json.encode(dict(overrides)))
     (state / "nats.conf").write_text(
         _NATS_CONF.format(
             nats=stack.ports.nats,
@@ -131,11 +140,12 @@ def environment(stack: Stack) -> dict[str, str]:
         "CTL_PSEUDONYM_KEY": keys.PSEUDONYM_KEY,
         "INGEST_TOKENS": keys.TOKEN,
         "INGEST_PSEUDONYM_KEY": keys.PSEUDONYM_KEY,
+        "INGEST_RECEIPT_KEY": keys.RECEIPT_KEY,
         "MODELHUB_TOKENS": keys.TOKEN,
         "MODELHUB_OPERATOR_TOKENS": keys.OPERATOR_TOKEN,
         "MODELHUB_PSEUDONYM_KEY": keys.PSEUDONYM_KEY,
         "MODELHUB_HUB_PRIVATE_KEY": keys.HUB_PRIVATE,
-        "MODELHUB_TIMESTAMP_SEED": keys.TIMESTAMP_SEED,
+        "MODELHUB_TIMESTAMP_KEY": keys.TIMESTAMP_SEED,
         "MODELHUB_FLEET_PUBLIC_KEY": keys.FLEET_PUBLIC,
         "TRAINER_RELEASE_SEED": keys.RELEASE_SEED,
         "TRAINER_HUB_PUBLIC_KEY": keys.HUB_PUBLIC,
@@ -143,6 +153,9 @@ def environment(stack: Stack) -> dict[str, str]:
     env |= {f"HEATPOOL_{key}_FILE": str(stack.keys / name) for key, name in files.items()}
     env["HEATPOOL_INGEST_PORT"] = str(ports.ingest)
     env["HEATPOOL_MODELHUB_PORT"] = str(ports.modelhub)
+    overrides = stack.state / OVERRIDES_FILE
+    if overrides.exists():
+        env |= msgspec.json.decode(overrides.read_bytes(), type=dict[str, str])
     return env
 
 

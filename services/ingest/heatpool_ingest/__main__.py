@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import sys
+from typing import TYPE_CHECKING, Final
 
 import uvloop
 
@@ -12,9 +15,19 @@ from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import IngestMetrics
 from heatpool_chassis.settings import SettingsError, described, load
 from heatpool_contract import subjects
-from heatpool_ingest.app import Edge, create_app
+from heatpool_ingest.app import create_app
+from heatpool_ingest.edge import Edge, Ports
+from heatpool_ingest.erased import Erased
+from heatpool_ingest.progress import Progress
 from heatpool_ingest.publishing import Publisher
 from heatpool_ingest.settings import PREFIX, Settings
+from heatpool_ingest.tracing import PassedOn
+from heatpool_ingest.workers import Workers
+
+if TYPE_CHECKING:
+    from heatpool_ingest.tracing import Tracer
+
+GC_OBJECTS: Final = 50_000  # a request of 10 records makes about 200
 
 
 def main() -> None:
@@ -34,22 +47,54 @@ async def _run(settings: Settings) -> None:
     log.info("starting", **described(settings))
     life = Lifecycle("ingest")
     metrics = IngestMetrics(life.registry)
+    tracer = _tracer(settings)
     await life.serve(lifecycle.private_app(life), settings.private_host, settings.private_port)
 
     async def work() -> None:
         identity = bus.Identity(settings.nats_user, settings.nats_password or "")
         client = await bus.connect(life, settings.nats_url, identity, buffered=False)
-        await bus.verify(client, streams=(subjects.STREAM_TELEMETRY,))
-        edge = Edge(settings, life, metrics, Publisher(client, settings.publish_s_max), log)
-        await life.serve(create_app(edge), settings.host, settings.port)
-        life.set_check("started", ok=True)
-        log.info("listening", port=settings.port)
-        await life.stopping.wait()
-        await life.drained()
+        # A connection of its own: questions must not wait behind megabytes of data.
+        control = await bus.connect(life, settings.nats_url, identity, buffered=False)
+        await bus.verify(
+            control, streams=(subjects.STREAM_TELEMETRY,), buckets=(subjects.KV_INSTALLATIONS,)
+        )
+        progress, erased = Progress(control, log), Erased(control, log)
+        async with Workers(settings.worker_processes, settings.pseudonym_key.encode()) as workers:
+            publisher = Publisher(client, settings.publish_s_max)
+            ports = Ports(publisher, workers, progress, erased, tracer)
+            async with asyncio.TaskGroup() as followers:
+                followers.create_task(progress.run(life))
+                followers.create_task(erased.run(life))
+                app = create_app(Edge(settings, life, metrics, ports), log)
+                await life.serve(app, settings.host, settings.port)
+                _quiet_gc()
+                life.set_check("started", ok=True)
+                log.info("listening", port=settings.port)
+                await life.stopping.wait()
+                await life.drained()
+        tracer.close()
+        await bus.close(control)
         await bus.close(client)
 
     await lifecycle.run(life, work)
     log.info("stopped")
+
+
+def _quiet_gc() -> None:
+    """Look for cycles rarely: a request makes thousands of objects and hardly any cycle."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS, 20, 50)
+
+
+def _tracer(settings: Settings) -> Tracer:
+    if not settings.otlp_url:
+        return PassedOn()
+    try:
+        from heatpool_ingest.otel import Exported  # noqa: PLC0415 - only where it is wanted
+    except ImportError:
+        sys.exit("heatpool-ingest cannot start: OTLP_URL needs `heatpool-ingest[otel]`")
+    return Exported(settings.otlp_url)
 
 
 if __name__ == "__main__":

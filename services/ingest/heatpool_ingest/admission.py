@@ -10,6 +10,8 @@ and checked column by column, which runs in C; only a group with a stray value i
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -18,6 +20,7 @@ from heatpool_contract.answers import Tally
 from heatpool_contract.frames import Frame
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.telemetry import (
+    FIELD_CHARS_MAX,
     FIELD_NAME,
     FIELDS_PER_RECORD_MAX,
     FIELDS_PER_REQUEST_MAX,
@@ -32,6 +35,7 @@ from heatpool_contract.telemetry import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+NAMES_CACHED_MAX: Final = 4096  # loggers of a pool share their names; 400 KB at most
 _DAY_MS: Final = 86_400_000
 _SECONDS_PLAUSIBLE_MAX: Final = 1e11  # the year 5138; what is larger counts milliseconds
 _NUMBERS: Final = frozenset({int, float})
@@ -42,12 +46,18 @@ class RequestRefusedError(Exception):
     """The request as a whole is not taken."""
 
     def __init__(
-        self, refusal: Refusal, *, detail: str | None = None, limit: int | None = None
+        self,
+        refusal: Refusal,
+        *,
+        detail: str | None = None,
+        limit: int | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(refusal)
         self.refusal = refusal
         self.detail = detail
         self.limit = limit
+        self.retry_after_s = retry_after_s
 
 
 class Admitted(msgspec.Struct, frozen=True):
@@ -83,19 +93,27 @@ class _Group:
         self.rows: list[Iterable[Value]] = []
 
 
-def admit(records: Sequence[Record], now_s: float) -> Admitted:
-    """Frames and tallies of `records`, seen at `now_s` (seconds since 1970).
+def admit(slices: Iterable[Sequence[Record | None]], now_s: float) -> Admitted:
+    """Frames and tallies of all records, seen at `now_s` (seconds since 1970).
+
+    A slice is let go before the next is asked for; None is a record that was too large to read.
 
     Raises:
         RequestRefusedError: more than `FIELDS_PER_REQUEST_MAX` different fields.
     """
     rejected, dropped = _Counts(), _Counts()
-    groups = _grouped(records, now_s, rejected)
     dense: dict[tuple[str, ...], _Columns] = {}
-    for shape, group in groups.items():
-        _fold(shape, group, dense, rejected, dropped)
-    if len({name for shape in dense for name in shape}) > FIELDS_PER_REQUEST_MAX:
-        raise RequestRefusedError(Refusal.FIELDS_TOO_MANY, limit=FIELDS_PER_REQUEST_MAX)
+    names: set[str] = set()
+    first = 0
+    for records in slices:
+        known = len(dense)
+        for shape, group in _grouped(records, first, now_s, rejected).items():
+            _fold(shape, group, dense, rejected, dropped)
+        for shape in islice(dense, known, None):
+            names.update(shape)
+        if len(names) > FIELDS_PER_REQUEST_MAX:
+            raise RequestRefusedError(Refusal.FIELDS_TOO_MANY, limit=FIELDS_PER_REQUEST_MAX)
+        first += len(records)
     frames = [columns.frame(shape) for shape, columns in dense.items()]
     return Admitted(
         frames=frames,
@@ -122,11 +140,24 @@ def timestamp_ms(value: Value, now_s: float) -> int | Refusal:
     return found_ms
 
 
+@lru_cache(maxsize=NAMES_CACHED_MAX)
+def _is_field(name: str) -> bool:
+    return FIELD_NAME.fullmatch(name) is not None
+
+
+def _usable(name: str) -> bool:
+    """Whether a field may have this name; what is too long is not kept in the cache either."""
+    return len(name) <= FIELD_CHARS_MAX and _is_field(name)
+
+
 def _grouped(
-    records: Sequence[Record], now_s: float, rejected: _Counts
+    records: Sequence[Record | None], first: int, now_s: float, rejected: _Counts
 ) -> dict[tuple[str, ...], _Group]:
     groups: dict[tuple[str, ...], _Group] = {}
-    for index, record in enumerate(records):
+    for index, record in enumerate(records, first):
+        if record is None:
+            rejected.add(Refusal.RECORD_TOO_LARGE, index)
+            continue
         found = timestamp_ms(record.get(TIMESTAMP_FIELD), now_s)
         if isinstance(found, Refusal):
             rejected.add(found, index)
@@ -169,7 +200,7 @@ def _fold(
     for name, column in zip(shape, zip(*group.rows, strict=True), strict=True):
         if name == TIMESTAMP_FIELD:
             continue
-        if not FIELD_NAME.fullmatch(name):
+        if not _usable(name):
             dropped.add(Refusal.FIELD_NAME_INVALID, group.indexes[0], len(column))
             continue
         clean = _clean(column)
@@ -205,7 +236,7 @@ def _fold_one_by_one(
         for name, value in zip(shape, row, strict=True):
             if name == TIMESTAMP_FIELD:
                 continue
-            fault = _fault(value) if FIELD_NAME.fullmatch(name) else Refusal.FIELD_NAME_INVALID
+            fault = _fault(value) if _usable(name) else Refusal.FIELD_NAME_INVALID
             if fault is not None or not isinstance(value, int | float):
                 dropped.add(fault or Refusal.VALUE_NOT_NUMERIC, index)
                 continue

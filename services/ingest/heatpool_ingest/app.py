@@ -1,166 +1,116 @@
 """The HTTP side of the edge: routes, and the one table from error to answer.
 
-In: requests of loggers. Out: `SubmitAnswer` or a problem document with a stable code. Guarantee:
-no input leads to a 500; nothing of a body, an id or a token is logged; the log line of a request
-has the masked address, and therefore never the installation.
+In: requests of loggers. Out: `SubmitAnswer`, `ReceiptAnswer` or a problem document with a stable
+code. Guarantee: no input leads to a 500; nothing of a body, an id or a token is logged; the log
+line of a request has the masked address, and therefore never the installation.
 """
 
 from __future__ import annotations
 
-import hmac
+import math
+import random
 import time
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from litestar import Litestar, Request, Response, get, post
+from litestar.datastructures import State
 from litestar.exceptions import ClientException, HTTPException
 from litestar.status_codes import HTTP_200_OK
 
 from heatpool_chassis.addresses import masked
-from heatpool_contract.answers import MEDIA_PROBLEM, SubmitAnswer, problem
+from heatpool_contract.answers import MEDIA_PROBLEM, problem
 from heatpool_contract.refusals import Refusal
-from heatpool_contract.telemetry import BODY_BYTES_MAX
+from heatpool_ingest import documentation
 from heatpool_ingest.admission import RequestRefusedError
-from heatpool_ingest.inflate import ENCODINGS
-from heatpool_ingest.preparation import Prepared, prepare
+from heatpool_ingest.edge import Arrival
+from heatpool_ingest.lanes import LaneFullError
+from heatpool_ingest.pressure import attempt_of, retry_after_s
 from heatpool_ingest.publishing import PublishUnavailableError
+from heatpool_ingest.workers import WorkerLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
-    from litestar.datastructures import State
     from structlog.stdlib import BoundLogger
 
-    from heatpool_chassis.lifecycle import Lifecycle
-    from heatpool_chassis.metrics import IngestMetrics
-    from heatpool_contract.answers import Tally
-    from heatpool_ingest.publishing import Publisher, Stored
-    from heatpool_ingest.settings import Settings
+    from heatpool_ingest.edge import Edge, Outcome
 
 SUBMIT_PATH: Final = "/api/v1/submit"
-RETRY_AFTER_S: Final = 5
+RECEIPT_PATH: Final = "/api/v1/receipt/{receipt:str}"
+RETRY_ATTEMPT: Final = "retry-attempt"
 _JSON: Final = "application/json"
 _STATUS_CODES: Final = {
     404: Refusal.NOT_FOUND,
     405: Refusal.METHOD_NOT_ALLOWED,
     413: Refusal.BODY_TOO_LARGE,
 }
-_BEARER: Final = "bearer "
+_COME_AGAIN: Final = frozenset(
+    {
+        Refusal.BUS_UNAVAILABLE,
+        Refusal.OVERLOADED,
+        Refusal.QUOTA_EXCEEDED,
+        Refusal.STOPPING,
+        Refusal.TOKEN_ATTEMPTS_TOO_MANY,
+    }
+)
+_LENGTH_DIGITS_MAX: Final = 18
+
+AnyRequest = Request[object, object, State]
 
 
-class Edge:
-    """One running edge: what the routes share."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        life: Lifecycle,
-        metrics: IngestMetrics,
-        publisher: Publisher,
-        log: BoundLogger,
-    ) -> None:
-        self.life = life
-        self.metrics = metrics
-        self.log = log
-        self._publisher = publisher
-        self._tokens = [token.encode() for token in settings.tokens]
-        self._pseudonym_key = settings.pseudonym_key.encode()
-
-    def authorise(self, authorization: str | None) -> None:
-        """Raise unless the header carries a valid token. Takes the same time for all of them."""
-        if not authorization or not authorization.lower().startswith(_BEARER):
-            raise RequestRefusedError(Refusal.TOKEN_MISSING)
-        given = authorization[len(_BEARER) :].strip().encode("utf-8", "surrogateescape")
-        if not given:
-            raise RequestRefusedError(Refusal.TOKEN_MISSING)
-        if not any([hmac.compare_digest(given, token) for token in self._tokens]):  # noqa: C419 - all of them, always
-            raise RequestRefusedError(Refusal.TOKEN_WRONG)
-
-    async def submit(self, request: Request[object, object, State]) -> SubmitAnswer:
-        """The whole way of one submission."""
-        self.authorise(request.headers.get("authorization"))
-        encoding = request.headers.get("content-encoding", "").strip().lower()
-        if encoding not in ENCODINGS:
-            raise RequestRefusedError(Refusal.ENCODING_UNSUPPORTED)
-        if self.life.stopping.is_set():
-            raise RequestRefusedError(Refusal.STOPPING)
-        body = await _read(request)
-        with self.metrics.stage_seconds.labels("prepare").time():
-            prepared = prepare(body, encoding, time.time(), self._pseudonym_key)
-        self.metrics.body_bytes.observe(prepared.body_bytes)
-        stored: Stored | None = None
-        if prepared.payloads:
-            with self.metrics.stage_seconds.labels("publish").time():
-                stored = await self._publisher.publish(prepared)
-        self._count(prepared, stored)
-        return _answer(prepared, stored)
-
-    def _count(self, prepared: Prepared, stored: Stored | None) -> None:
-        outcome = "duplicate" if stored and stored.duplicate else "accepted"
-        admitted = prepared.admitted
-        self.metrics.records.labels(outcome).inc(admitted.records)
-        self.metrics.samples.labels(outcome).inc(admitted.samples)
-        for tally in admitted.rejections:
-            self.metrics.records.labels(tally.reason).inc(tally.count)
-        for tally in admitted.values_dropped:
-            self.metrics.samples.labels(tally.reason).inc(tally.count)
-
-
-async def _read(request: Request[object, object, State]) -> bytes:
-    """The body as sent, never more of it than a body may have."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > BODY_BYTES_MAX:
-            raise RequestRefusedError(Refusal.BODY_TOO_LARGE, limit=BODY_BYTES_MAX)
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _answer(prepared: Prepared, stored: Stored | None) -> SubmitAnswer:
-    admitted = prepared.admitted
-    return SubmitAnswer(
-        processed=admitted.records,
-        rejected=_sum(admitted.rejections),
-        rejections=admitted.rejections,
-        values_dropped=admitted.values_dropped,
-        samples=admitted.samples,
-        duplicate=stored.duplicate if stored else False,
-        receipt=f"{stored.seq_first}-{stored.seq_last}" if stored else None,
-    )
-
-
-def _sum(tallies: Iterable[Tally]) -> int:
-    return sum(tally.count for tally in tallies)
-
-
-def create_app(edge: Edge) -> Litestar:
+def create_app(edge: Edge, log: BoundLogger) -> Litestar:
     """The edge as ASGI application."""
 
     @post(SUBMIT_PATH, status_code=HTTP_200_OK, media_type=_JSON, request_max_body_size=None)
-    async def submit(request: Request[object, object, State]) -> Response[bytes]:
+    async def submit(request: AnyRequest) -> Response[bytes]:
         """Take a batch of records of one installation."""
         started = time.perf_counter()
-        code, address = "ok", request.client.host if request.client else None
+        code, outcome, arrival = "ok", None, _arrival(request)
         try:
-            answer = await edge.submit(request)
-            code = "duplicate" if answer.duplicate else "ok"
+            outcome = await edge.submit(arrival)
+            code = "duplicate" if outcome.answer.duplicate else "ok"
+            return Response(msgspec.json.encode(outcome.answer), media_type=_JSON)
+        except (
+            RequestRefusedError,
+            PublishUnavailableError,
+            LaneFullError,
+            WorkerLostError,
+            ClientException,
+        ) as error:
+            refused = refusal_of(error)
+            code = refused.refusal
+            if isinstance(error, PublishUnavailableError | WorkerLostError):
+                log.warning("not_stored", kind=type(error).__name__, reason=str(error))
+            return refuse(refused, arrival.headers)
+        finally:
+            took_s = time.perf_counter() - started
+            lane = arrival.lane.name.lower()
+            edge.metrics.requests.labels(SUBMIT_PATH, code).inc()
+            edge.metrics.request_seconds.labels(SUBMIT_PATH, lane).observe(took_s)
+            log.info(
+                "submit",
+                code=code,
+                address=masked(arrival.address),
+                lane=lane,
+                took_ms=round(took_s * 1000, 1),
+                **_counts(outcome),
+            )
+
+    @get(RECEIPT_PATH, media_type=_JSON)
+    async def receipt(request: AnyRequest) -> Response[bytes]:
+        """What became of a submission."""
+        code, arrival = "ok", _arrival(request)
+        try:
+            edge.authorise(arrival.headers.get("authorization"), arrival.address)
+            answer = edge.receipt(str(request.path_params["receipt"]))
             return Response(msgspec.json.encode(answer), media_type=_JSON)
         except RequestRefusedError as refused:
             code = refused.refusal
-            return refuse(refused.refusal, detail=refused.detail, limit=refused.limit)
-        except PublishUnavailableError as error:
-            code = Refusal.BUS_UNAVAILABLE
-            edge.log.warning("publish_failed", reason=str(error))
-            return refuse(Refusal.BUS_UNAVAILABLE)
-        except ClientException:  # the logger hung up in the middle of its body
-            code = Refusal.BAD_REQUEST
-            return refuse(Refusal.BAD_REQUEST)
+            return refuse(refused, arrival.headers)
         finally:
-            edge.metrics.requests.labels(SUBMIT_PATH, code).inc()
-            took_ms = round((time.perf_counter() - started) * 1000, 1)
-            edge.log.info("submit", code=code, address=masked(address), took_ms=took_ms)
+            edge.metrics.requests.labels(RECEIPT_PATH, code).inc()
+            log.info("receipt", code=code, address=masked(arrival.address))
 
     @get("/health", media_type=_JSON)
     async def health() -> Response[bytes]:
@@ -172,29 +122,44 @@ def create_app(edge: Edge) -> Litestar:
         status, body = edge.life.health(readiness=True)
         return Response(msgspec.json.encode(body), status_code=status, media_type=_JSON)
 
-    def on_http_error(
-        _request: Request[object, object, State], error: HTTPException
-    ) -> Response[bytes]:
-        return refuse(_STATUS_CODES.get(error.status_code, Refusal.BAD_REQUEST))
+    def on_http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+        code = _STATUS_CODES.get(error.status_code, Refusal.BAD_REQUEST)
+        edge.metrics.requests.labels("other", code).inc()
+        return refuse(RequestRefusedError(code), request.headers)
 
     return Litestar(
-        route_handlers=[submit, health, ready],
+        route_handlers=[submit, receipt, health, ready, *documentation.routes()],
         exception_handlers={HTTPException: on_http_error},
         openapi_config=None,
         logging_config=None,
     )
 
 
-def refuse(
-    refusal: Refusal, *, detail: str | None = None, limit: int | None = None
-) -> Response[bytes]:
-    """The problem document of a refusal."""
-    retry_after_s = (
-        RETRY_AFTER_S if refusal in (Refusal.BUS_UNAVAILABLE, Refusal.STOPPING) else None
+def refusal_of(error: Exception) -> RequestRefusedError:
+    """The one table from what may go wrong to what is said of it."""
+    match error:
+        case RequestRefusedError():
+            return error
+        case PublishUnavailableError() | WorkerLostError():
+            return RequestRefusedError(Refusal.BUS_UNAVAILABLE)
+        case LaneFullError():
+            return RequestRefusedError(Refusal.OVERLOADED)
+        case _:  # the logger hung up in the middle of its body
+            return RequestRefusedError(Refusal.BAD_REQUEST)
+
+
+def refuse(refused: RequestRefusedError, request: Mapping[str, str]) -> Response[bytes]:
+    """The problem document of a refusal, in answer to a request with these headers."""
+    wait_s: int | None = None
+    if refused.refusal in _COME_AGAIN:
+        chance = random.random()  # noqa: S311 - spreads clients, keeps no secret
+        wait_s = retry_after_s(attempt_of(request.get(RETRY_ATTEMPT)), chance)
+        wait_s = max(wait_s, math.ceil((refused.retry_after_s or 0) * (1 + chance / 4)))
+    document = problem(
+        refused.refusal, detail=refused.detail, limit=refused.limit, retry_after_s=wait_s
     )
-    document = problem(refusal, detail=detail, limit=limit, retry_after_s=retry_after_s)
-    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-    if refusal is Refusal.TOKEN_MISSING:
+    headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
+    if refused.refusal is Refusal.TOKEN_MISSING:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(
         msgspec.json.encode(document),
@@ -202,3 +167,27 @@ def refuse(
         media_type=MEDIA_PROBLEM,
         headers=headers,
     )
+
+
+def _arrival(request: AnyRequest) -> Arrival:
+    declared = request.headers.get("content-length", "")
+    known = declared.isascii() and declared.isdigit() and len(declared) <= _LENGTH_DIGITS_MAX
+    return Arrival(
+        headers=request.headers,
+        address=request.client.host if request.client else None,
+        parts=request.stream(),
+        body_bytes=int(declared) if known else None,
+    )
+
+
+def _counts(outcome: Outcome | None) -> dict[str, int]:
+    if outcome is None:
+        return {}
+    answer = outcome.answer
+    return {
+        "records": answer.processed,
+        "rejected": answer.rejected,
+        "samples": answer.samples,
+        "dropped": sum(tally.count for tally in answer.values_dropped),
+        "bytes": outcome.body_bytes,
+    }

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from heatpool_contract import frames, identity, subjects, telemetry
+from heatpool_contract.answers import Tally
 from heatpool_contract.frames import CHUNK_BYTES_MAX, Chunk, Frame
 from heatpool_contract.refusals import Refusal
-from heatpool_ingest.admission import Admitted, RequestRefusedError, admit
+from heatpool_ingest.admission import RequestRefusedError, admit
 from heatpool_ingest.inflate import inflated
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _ENVELOPE_BYTES: Final = 512  # the chunk's members around its frames: names, id
 _FRAMES_BYTES_MAX: Final = CHUNK_BYTES_MAX - _ENVELOPE_BYTES
 
 
-class Prepared(msgspec.Struct, frozen=True):
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """A submission, ready to be published."""
 
     installation: str
@@ -36,9 +37,13 @@ class Prepared(msgspec.Struct, frozen=True):
     payloads: list[bytes]
     """One a message; empty if no record was taken."""
     body_bytes: int
-    admitted: Admitted
+    """Decompressed."""
+    records_sent: int
     records: int
-    """Records sent."""
+    """Records taken."""
+    samples: int
+    rejections: list[Tally]
+    values_dropped: list[Tally]
     sent_at: float | None
 
 
@@ -50,13 +55,13 @@ def prepare(body: bytes, encoding: str, now_s: float, pseudonym_key: bytes) -> P
     """
     text = inflated(body, encoding)
     try:
-        submission = telemetry.decode(text)
+        submission = telemetry.open_envelope(text)
+        installation, model = _sender(submission, pseudonym_key)
+        admitted = admit(telemetry.slices(submission), now_s)
     except telemetry.MisshapenSubmissionError as error:
         raise RequestRefusedError(Refusal.BODY_MISSHAPEN, detail=str(error)) from error
     except telemetry.MalformedSubmissionError as error:
         raise RequestRefusedError(Refusal.BODY_UNREADABLE) from error
-    installation, model = _sender(submission, pseudonym_key)
-    admitted = admit(submission.data, now_s)
     encoded = [piece for frame in admitted.frames for piece in _pieces(frame)]
     payloads = [
         frames.encode(
@@ -77,13 +82,16 @@ def prepare(body: bytes, encoding: str, now_s: float, pseudonym_key: bytes) -> P
         message_id=subjects.message_id(installation, model, submission.version, encoded),
         payloads=payloads,
         body_bytes=len(text),
-        admitted=admitted,
-        records=len(submission.data),
+        records_sent=len(submission.data),
+        records=admitted.records,
+        samples=admitted.samples,
+        rejections=admitted.rejections,
+        values_dropped=admitted.values_dropped,
         sent_at=submission.sent_at,
     )
 
 
-def _sender(submission: telemetry.Submission, pseudonym_key: bytes) -> tuple[Pseudonym, ModelSlug]:
+def _sender(submission: telemetry.Envelope, pseudonym_key: bytes) -> tuple[Pseudonym, ModelSlug]:
     sender = identity.installation_id(submission.installation_id)
     if sender is None:
         raise RequestRefusedError(Refusal.INSTALLATION_ID_INVALID)

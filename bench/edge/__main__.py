@@ -1,0 +1,315 @@
+"""`make bench-edge`: the edge beside its yardstick, on the same cores, in one run.
+
+In: nothing. Out: tables on standard output, figures as JSON beside. Medians of `--runs` runs; the
+servers are started anew for each scenario; the load comes from this process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import psutil
+import uvloop
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
+
+import load  # noqa: E402 - after the path
+from servers import NatsServer, VictoriaServer, free_port  # noqa: E402 - after the path
+
+from heatpool_chassis import bus  # noqa: E402 - after the path
+from heatpool_chassis.lifecycle import Lifecycle  # noqa: E402 - after the path
+from heatpool_chassis.topology import Sizes, topology  # noqa: E402 - after the path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TOKEN = "b3nch-of-the-edge-0123456789"  # noqa: S105 - of this run alone
+MIB = 1024 * 1024
+SIZES = Sizes(
+    telemetry_bytes_max=3 * 1024**3, deadletter_bytes_max=64 * MIB, models_bytes_max=64 * MIB
+)
+
+
+class Process:
+    """One edge under load."""
+
+    def __init__(self, port: int, pid: int) -> None:
+        self.port = port
+        self._process = psutil.Process(pid)
+
+    def _family(self) -> list[psutil.Process]:
+        return [self._process, *self._process.children(recursive=True)]
+
+    def cpu_s(self) -> float:
+        """CPU time so far, children included."""
+        return sum(sum(each.cpu_times()[:2]) for each in self._family())
+
+    def resident_bytes(self) -> int:
+        """Resident memory now, children included."""
+        return sum(each.memory_info().rss for each in self._family())
+
+
+class Row(msgspec.Struct):
+    """One scenario: medians."""
+
+    name: str
+    records_per_s: float
+    requests_per_s: float
+    p50_ms: float
+    p99_ms: float
+    mib_per_cpu_s: float
+    spread: float
+    """(Largest - smallest) / median of the runs: how noisy the machine was."""
+
+
+@contextmanager
+def baseline(*, threads: bool) -> Iterator[Process]:
+    """The yardstick and its VictoriaMetrics."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        store = VictoriaServer(Path(folder))
+        store.start()
+        stack.callback(store.stop)
+        port = free_port()
+        yield stack.enter_context(
+            _process(
+                [str(Path(__file__).with_name("baseline.py"))],
+                port,
+                f"http://127.0.0.1:{port}/docs",
+                URL=store.url,
+                TOKEN=TOKEN,
+                PORT=str(port),
+                THREADS=str(int(threads)),
+            )
+        )
+
+
+@contextmanager
+def edge(*, sync_always: bool, workers: int = 1) -> Iterator[Process]:
+    """The edge and its nats-server."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        server = NatsServer(Path(folder))
+        if not sync_always:
+            config = Path(folder) / "nats.conf"
+            config.write_text(config.read_text().replace(", sync_interval: always", ""))
+        server.start()
+        stack.callback(server.stop)
+        asyncio.run(_provision(server.url))
+        port, private = free_port(), free_port()
+        settings = {
+            "TOKENS": TOKEN,
+            "PSEUDONYM_KEY": "b" * 32,
+            "RECEIPT_KEY": "c" * 32,
+            "NATS_URL": server.url,
+            "PORT": str(port),
+            "PRIVATE_PORT": str(private),
+            "WORKER_PROCESSES": str(workers),
+            "QUOTA_RECORDS_BURST": "1000000000",
+        }
+        yield stack.enter_context(
+            _process(
+                ["-m", "heatpool_ingest"],
+                port,
+                f"http://127.0.0.1:{private}/health/ready",
+                **{f"HEATPOOL_INGEST_{key}": value for key, value in settings.items()},
+            )
+        )
+
+
+@contextmanager
+def _process(arguments: list[str], port: int, url: str, **environment: str) -> Iterator[Process]:
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        while not _answers(url):
+            if process.poll() is not None:
+                raise RuntimeError(f"{arguments} ended with {process.returncode}")
+            time.sleep(0.05)
+        yield Process(port, process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - loopback
+            return bool(answer.status == 200)  # noqa: PLR2004 - HTTP
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+async def _provision(url: str) -> None:
+    client = await bus.connect(Lifecycle("bench"), url, bus.Identity(), buffered=True)
+    await bus.provision(client, topology(SIZES))
+    await client.close()
+
+
+def measure(name: str, process: Process, records: int, connections: int, runs: int) -> Row:
+    """Medians of some runs after a warm-up."""
+    endless = load.bodies(records)
+    size = len(next(endless))
+
+    def make() -> bytes:
+        return load.request(process.port, TOKEN, next(endless))
+
+    def once(seconds: float) -> load.Result:
+        return uvloop.run(load.run(process.port, make, connections=connections, seconds=seconds))
+
+    once(1.0)
+    rates, cpu, results = [], [], []
+    for _run in range(runs):
+        before_s = process.cpu_s()
+        result = once(3.0)
+        assert set(result.statuses) == {200}, result.statuses  # noqa: S101 - else no figure counts
+        done = result.statuses[200]
+        rates.append(done / result.seconds)
+        cpu.append(done * size / MIB / (process.cpu_s() - before_s))
+        results.append(result)
+    middle = statistics.median(rates)
+    return Row(
+        name,
+        middle * records,
+        middle,
+        statistics.median(result.quantile_ms(0.5) for result in results),
+        statistics.median(result.quantile_ms(0.99) for result in results),
+        statistics.median(cpu),
+        (max(rates) - min(rates)) / middle,
+    )
+
+
+def throughput(runs: int) -> list[Row]:
+    """The table of the issue."""
+    rows = []
+    for records, connections in ((10, 128), (1440, 16)):
+        for name, started in (
+            ("yardstick, async def", baseline(threads=False)),
+            ("yardstick, def", baseline(threads=True)),
+            ("edge, sync always", edge(sync_always=True)),
+            ("edge, default sync", edge(sync_always=False)),
+        ):
+            with started as process:
+                rows.append(measure(f"{records}: {name}", process, records, connections, runs))
+                print(_line(rows[-1]), flush=True)
+    return rows
+
+
+def beside_large(workers: int, seconds: float) -> dict[str, float]:
+    """Small requests and health probes while two homes upload 16 MiB at a time."""
+    small, bodies = load.bodies(10), load.bodies(20_000, 33)
+    ready = [next(bodies) for _request in range(40)]  # made before: it takes the load's own loop
+    large = iter(ready)
+    with edge(sync_always=True, workers=workers) as process:
+
+        def make(endless: Iterator[bytes]) -> Callable[[], bytes]:
+            return lambda: load.request(process.port, TOKEN, next(endless))
+
+        def probe() -> bytes:
+            return b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+
+        async def together() -> tuple[load.Result, load.Result, load.Result]:
+            port = process.port
+            return await asyncio.gather(
+                load.run(port, make(small), connections=8, seconds=seconds, pause_s=0.02),
+                load.run(port, probe, connections=1, seconds=seconds, pause_s=0.002),
+                load.run(port, make(large), connections=2, seconds=seconds),
+            )
+
+        found, health, big = uvloop.run(together())
+    assert big.statuses[200] == sum(big.statuses.values())  # noqa: S101 - else no figure counts
+    return {
+        "small_p50_ms": found.quantile_ms(0.5),
+        "small_p99_ms": found.quantile_ms(0.99),
+        "health_p50_ms": health.quantile_ms(0.5),
+        "health_p99_ms": health.quantile_ms(0.99),
+        "health_max_ms": health.quantile_ms(1.0),
+        "large_requests": big.statuses[200],
+        "large_mib_per_s": big.statuses[200] * len(ready[0]) / MIB / big.seconds,
+    }
+
+
+def memory() -> dict[str, float]:
+    """32 requests of 10 MB at the same time, twice."""
+    endless = load.bodies(20_000, 20)
+    with edge(sync_always=True) as process:
+        idle = process.resident_bytes()
+        wires = [load.request(process.port, TOKEN, next(endless)) for _request in range(32)]
+        peak, done = [idle], threading.Event()
+
+        def watch() -> None:
+            while not done.wait(0.02):
+                peak.append(process.resident_bytes())
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        result = uvloop.run(load.run(process.port, wires.pop, connections=32, seconds=0.0001))
+        done.set()
+        watcher.join()
+    return {
+        "request_mb": len(next(endless)) / 1e6,
+        "answered_200": result.statuses[200],
+        "idle_mib": idle / MIB,
+        "peak_mib": max(peak) / MIB,
+        "seconds": result.seconds,
+    }
+
+
+def _line(row: Row) -> str:
+    return (
+        f"{row.name:32}{row.records_per_s:12,.0f}{row.requests_per_s:10,.0f}{row.p50_ms:9.1f}"
+        f"{row.p99_ms:9.1f}{row.mib_per_cpu_s:10.1f}{row.spread:8.0%}"
+    )
+
+
+def _ratios(rows: list[Row]) -> dict[str, float]:
+    rate = {row.name: row.records_per_s for row in rows}
+    return {
+        f"{records}: edge, {sync} / yardstick, {spelling}": rate[f"{records}: edge, {sync}"]
+        / rate[f"{records}: yardstick, {spelling}"]
+        for records in (10, 1440)
+        for sync in ("sync always", "default sync")
+        for spelling in ("async def", "def")
+    }
+
+
+def main() -> None:
+    """Run, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    head = "records a request: who", "records/s", "req/s", "p50 ms", "p99 ms", "MiB/cpu-s", "spread"
+    print(
+        f"{head[0]:32}{head[1]:>12}{head[2]:>10}{head[3]:>9}{head[4]:>9}{head[5]:>10}{head[6]:>8}"
+    )
+    rows = throughput(arguments.runs)
+    ratios = _ratios(rows)
+    for name, ratio in ratios.items():
+        print(f"{name:56}{ratio:6.1f}x")
+    found = {"1 child": beside_large(1, 8), "no child": beside_large(0, 8), "memory": memory()}
+    for name, figures in found.items():
+        print(f"{name}: " + ", ".join(f"{key} {value:.1f}" for key, value in figures.items()))
+    if arguments.json:
+        report = {"rows": rows, "ratios": ratios, **found}
+        arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+
+
+if __name__ == "__main__":
+    main()

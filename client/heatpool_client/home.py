@@ -1,0 +1,99 @@
+"""The state folder of one installation: where its files are and how they are written.
+
+In: the environment, bytes. Out: paths; files that only the owner can read. Guarantee: a file is
+the old one or the new one, whole; secrets are never readable by others, not even for the moment
+between creation and chmod.
+
+    config.toml      settings
+    token            access token
+    identity.json    private keys
+    consent.jsonl    consents given and withdrawn, in order
+    trust.1.json     the trust file that came with the pool's address
+    trust.json       the newest that was reached from it (`heatpool_client.trusted`)
+    models/          opened models (`heatpool_client.models`)
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from heatpool_client.durable import FOLDER_MODE, Disk, put
+from heatpool_client.faults import ClientError, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SMALL_FILE_BYTES_MAX: Final = 1024 * 1024  # 2,000 consents; everything else is far smaller
+
+
+class Home:
+    """Paths under one folder. Creating a `Home` touches nothing."""
+
+    def __init__(self, root: Path) -> None:
+        """`root` may not exist yet."""
+        self.root = root
+        self.config = root / "config.toml"
+        self.token = root / "token"
+        self.identity = root / "identity.json"
+        self.consents = root / "consent.jsonl"
+        self.trust_first = root / "trust.1.json"
+        self.models = root / "models"
+
+    def create(self) -> None:
+        """Make the folder, for its owner alone.
+
+        Raises:
+            ClientError: `state_unusable`.
+        """
+        try:
+            self.root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ClientError(Fault.STATE_UNUSABLE, self.root, error.strerror) from error
+
+
+def find_home(given: Path | None, environ: Mapping[str, str]) -> Home:
+    """`--home`, else `HEATPOOL_HOME`, else the XDG data folder.
+
+    Source: XDG Base Directory Specification 0.8; relative values of its variables are ignored.
+    """
+    if given is not None:
+        return Home(given)
+    if named := environ.get("HEATPOOL_HOME"):
+        return Home(Path(named))
+    data = Path(environ.get("XDG_DATA_HOME", ""))
+    if not data.is_absolute():
+        data = Path(environ.get("HOME") or Path.home()) / ".local" / "share"
+    return Home(data / "heatpool")
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace `path` atomically and durably by a file of mode 0600.
+
+    Raises:
+        ClientError: `state_unusable`; the old file is untouched.
+    """
+    try:
+        put(Disk(), path, content)
+    except OSError as error:
+        raise ClientError(Fault.STATE_UNUSABLE, path.parent, error.strerror) from error
+
+
+def read_private(path: Path) -> bytes | None:
+    """A secret of the owner; None if there is no such file.
+
+    Raises:
+        ClientError: `file_exposed`, others can read it; `state_unusable`.
+    """
+    try:
+        with path.open("rb") as file:
+            # Windows keeps no such bits: what stat says there is made up.
+            if os.name == "posix" and stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+                raise ClientError(Fault.FILE_EXPOSED, path)
+            return file.read(SMALL_FILE_BYTES_MAX)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ClientError(Fault.STATE_UNUSABLE, path.parent, error.strerror) from error

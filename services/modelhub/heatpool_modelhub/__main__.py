@@ -1,0 +1,123 @@
+"""Start the hub: read the environment, build, run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from heatpool_chassis import bus, lifecycle, logs
+from heatpool_chassis.lifecycle import Lifecycle
+from heatpool_chassis.metrics import ModelhubMetrics
+from heatpool_chassis.settings import SettingsError, described, load
+from heatpool_contract import subjects
+from heatpool_modelhub.app import Ports, create_app
+from heatpool_modelhub.binding import bind
+from heatpool_modelhub.following import follow
+from heatpool_modelhub.freshness import Freshness
+from heatpool_modelhub.hub import Hub
+from heatpool_modelhub.objects import read_object
+from heatpool_modelhub.registry import Registry
+from heatpool_modelhub.releases import Releases
+from heatpool_modelhub.settings import PREFIX, Settings, keys_of, policy_of
+from heatpool_modelhub.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from nats.aio.client import Client
+    from structlog.stdlib import BoundLogger
+
+
+def main() -> None:
+    """Entry point of `heatpool-modelhub`."""
+    try:
+        settings = load(Settings, PREFIX, os.environ)
+    except SettingsError as error:
+        sys.exit(f"heatpool-modelhub cannot start:\n{error}")
+    uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    log = logs.configure("modelhub")
+    log.info("starting", **described(settings))
+    life = Lifecycle("modelhub")
+    await life.serve(lifecycle.private_app(life), settings.private_host, settings.private_port)
+    await lifecycle.run(life, lambda: serve(settings, life, log))
+    log.info("stopped")
+
+
+async def serve(settings: Settings, life: Lifecycle, log: BoundLogger) -> None:
+    """Connect, follow the buckets and answer requests until the process is to stop."""
+    identity = bus.Identity(settings.nats_user, settings.nats_password or "")
+    client = await bus.connect(life, settings.nats_url, identity, buffered=False)
+    await bus.verify(
+        client,
+        buckets=(subjects.KV_INSTALLATIONS, subjects.KV_RELEASES),
+        objects=(subjects.OBJECTS_MODELS,),
+    )
+    assembly = Assembly(settings, client, life, log, time.time)
+    async with asyncio.TaskGroup() as group:
+        # One that fails ends the group and the process: a supervisor starts it anew.
+        tasks = [group.create_task(work) for work in assembly.background()]
+        await life.serve(assembly.app, settings.host, settings.port)
+        log.info("listening", port=settings.port)
+        tasks.append(group.create_task(_report_start(life, assembly.releases)))
+        await life.stopping.wait()
+        await life.drained()
+        for task in tasks:
+            task.cancel()
+    await client.close()
+
+
+async def _report_start(life: Lifecycle, releases: Releases) -> None:
+    """Ready when releases can be offered; before, a contributor would hear that there is none."""
+    await releases.loaded.wait()
+    life.set_check("started", ok=True)
+
+
+class Assembly:
+    """The parts of one hub on one connection, put together."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: Client,
+        life: Lifecycle,
+        log: BoundLogger,
+        clock: Callable[[], float],
+    ) -> None:
+        self._client, self._life = client, life
+        keys = keys_of(settings)
+        self.metrics = ModelhubMetrics(life.registry)
+        self.registry = Registry(settings.registry_entries_max, self.metrics)
+        self.releases = Releases(
+            partial(read_object, client),
+            keys.hub_private,
+            settings.cache_bytes_max,
+            self.metrics,
+            log,
+        )
+        freshness = Freshness(keys.timestamp_seed)
+        hub = Hub(policy_of(settings), keys, self.registry, self.releases, freshness, life)
+        loggers, operators = Tokens(settings.tokens), Tokens(settings.operator_tokens)
+        ports = Ports(loggers, operators, clock, partial(bind, client))
+        self.app = create_app(hub, ports, self.metrics, log)
+
+    def background(self) -> list[Coroutine[None, None, None]]:
+        """What runs beside the requests."""
+        client, life, metrics = self._client, self._life, self.metrics
+        return [
+            follow(client, subjects.KV_INSTALLATIONS, self.registry, life, metrics),
+            follow(client, subjects.KV_RELEASES, self.releases, life, metrics),
+            self.releases.keep(),
+        ]
+
+
+if __name__ == "__main__":
+    main()

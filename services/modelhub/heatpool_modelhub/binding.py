@@ -1,0 +1,78 @@
+"""Registration of an installation's keys: the first ones stay.
+
+In: keys whose proof of possession was checked. Out: bound, or the same as before. Guarantee: of any
+number of first registrations, at any number of hubs, exactly one wins, because the entry is written
+only if nobody else wrote it since it was read; contributions folded by the writer meanwhile are
+kept; a bound key is never overwritten.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+import nats.errors
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
+
+from heatpool_contract import registry as contract
+from heatpool_contract.refusals import Refusal
+from heatpool_contract.registry import Installation
+from heatpool_contract.subjects import KV_INSTALLATIONS
+from heatpool_modelhub.answering import RefusedError
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.js.kv import KeyValue
+
+    from heatpool_contract.grants import RegistrationRequest
+    from heatpool_contract.identity import Pseudonym
+
+ATTEMPTS_MAX: Final = 20
+"""The only other writer of an entry is the `writer`, about once a minute for a home."""
+TIMEOUT_S: Final = 5.0
+RETRY_AFTER_S: Final = 5
+
+
+async def bind(
+    client: Client, installation: Pseudonym, keys: RegistrationRequest, now_ms: int
+) -> Literal["bound", "unchanged"]:
+    """Write the keys into the installation's entry, if it has none.
+
+    Raises:
+        RefusedError: `key_conflict`, `installation_gone`, `bus_unavailable`.
+    """
+    try:
+        bucket = await client.jetstream(timeout=TIMEOUT_S).key_value(KV_INSTALLATIONS)
+        for _ in range(ATTEMPTS_MAX):
+            entry, revision = await _get(bucket, installation)
+            if entry.erased:
+                raise RefusedError(Refusal.INSTALLATION_GONE)
+            if entry.ed25519 is not None:
+                if (entry.ed25519, entry.x25519) != (keys.ed25519, keys.x25519):
+                    raise RefusedError(Refusal.KEY_CONFLICT)
+                return "unchanged"
+            bound = msgspec.structs.replace(
+                entry, ed25519=keys.ed25519, x25519=keys.x25519, registered_ms=now_ms
+            )
+            try:
+                await bucket.update(installation, contract.encode(bound), last=revision)
+            except KeyWrongLastSequenceError:
+                continue
+            return "bound"
+    except (nats.errors.Error, TimeoutError) as error:
+        raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S) from error
+    raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S)
+
+
+async def _get(bucket: KeyValue, installation: Pseudonym) -> tuple[Installation, int]:
+    """The entry (an empty one if there is none) and the revision that it is."""
+    try:
+        found = await bucket.get(installation)
+    except KeyNotFoundError as error:
+        deleted = error.entry.revision if error.entry else 0
+        return Installation(), deleted or 0
+    try:
+        return contract.decode(found.value or b""), found.revision or 0
+    except contract.MalformedEntryError as error:
+        # Writing over what we cannot read could throw away a bound key.
+        raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S) from error

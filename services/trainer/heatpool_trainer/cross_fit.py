@@ -1,0 +1,170 @@
+"""Residuals of every home under the model of every fold; channels fitted and calibrated on them.
+
+In: one detector per fold, fitted without that fold's homes, and one fitted on all. Out: finished
+channels. Guaranteed: a home's calibration scores come from a model that has not seen it, neither in
+the reference nor in the whitening nor in the masses; equal mass for every home.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from heatpool_trainer import channel_fit, features, forest
+from heatpool_trainer.calibrate import WEEK_MS, Calibration, Scored, calibrate, scored
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heatpool_contract.detector import Channel, Detector, Mode, Structure
+    from heatpool_trainer.features import Values
+    from heatpool_trainer.native import Floats, Integers
+    from heatpool_trainer.plan import TrainingPlan
+
+
+class Inputs(msgspec.Struct, frozen=True, eq=False):
+    """What one channel gets to see of one home, under one fold's model."""
+
+    timestamps_ms: Integers
+    vectors: Floats
+
+
+class HomeInputs(msgspec.Struct, frozen=True, eq=False):
+    """One home under all models: `inputs[model][mode][relative_to]`."""
+
+    fold: int
+    to_ms: int
+    inputs: list[list[dict[str, Inputs]]]
+
+
+def home_inputs(
+    models: Sequence[Detector], found: Values, fold: int, vectors_max: int
+) -> HomeInputs:
+    """Run one home's readings through all models.
+
+    Args:
+        models: those of the folds, then the one of all homes.
+        found: the home's values.
+        fold: to which it belongs; under this model all vectors are kept, for calibration.
+        vectors_max: to keep under the others.
+    """
+    modes = range(len(models[0].modes))
+    steady = [features.rows(models[0].modes[index], index, found) for index in modes]
+    inputs = []
+    for number, model in enumerate(models):
+        per_mode = []
+        for mode, rows in zip(model.modes, steady, strict=True):
+            found_means = features.means(mode, model, rows)
+            limit = len(found_means.fleet) if number == fold else vectors_max
+            per_mode.append(
+                {
+                    "home": _thinned(found_means.home_timestamps_ms, found_means.home, limit),
+                    "fleet": _thinned(found_means.fleet_timestamps_ms, found_means.fleet, limit),
+                }
+            )
+        inputs.append(per_mode)
+    to_ms = int(found.timestamps_ms[-1]) if found.timestamps_ms.size else 0
+    return HomeInputs(fold, to_ms, inputs)
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel with threshold, and how it came about."""
+
+    channel: Channel
+    calibration: Calibration
+    vectors: int
+    homes: int
+
+
+class Trees(msgspec.Struct, frozen=True):
+    """All structures of the payload, and which of them fit the features at hand."""
+
+    structures: tuple[Structure, ...]
+    chosen: tuple[int, ...]
+
+
+def finish(  # noqa: PLR0913 - a channel is the meeting point of all of these
+    homes: Sequence[HomeInputs],
+    index: int,
+    mode: Mode,
+    blank: Channel,
+    trees: Trees,
+    plan: TrainingPlan,
+    episodes_per_week_max: float,
+) -> Finished | None:
+    """Fit a channel on all homes and calibrate it on those that each fold left out.
+
+    Args:
+        homes: in canonical order.
+        index: of the mode.
+        mode: for its timing.
+        blank: the channel to fill.
+        trees: for its number of features.
+        plan: weights and minima.
+        episodes_per_week_max: alarm budget of this channel.
+    """
+    folds = len(homes[0].inputs) - 1
+    kind = blank.relative_to
+    everything = [one.inputs[folds][index][kind].vectors for one in homes]
+    share = _share([len(one) for one in everything], plan.vectors_per_home_max)
+    training = _equal(everything, share)
+    vectors = sum(len(one) for one in training)
+    if vectors < plan.vectors_min:
+        return None
+    held_out: list[Scored] = []
+    weeks = 0.0
+    for fold in range(folds):
+        rest = [one.inputs[fold][index][kind].vectors for one in homes if one.fold != fold]
+        own = [one for one in homes if one.fold == fold]
+        if not any(len(one) for one in rest):
+            continue
+        model = channel_fit.fit(blank, _equal(rest, share), trees.structures, trees.chosen)
+        for home in own:
+            seen = home.inputs[fold][index][kind]
+            if seen.timestamps_ms.size:
+                held_out.append(score(model, trees.structures, seen, mode))
+                weeks += (home.to_ms - int(seen.timestamps_ms[0])) / WEEK_MS
+    calibration = calibrate(
+        held_out,
+        pump_weeks=weeks,
+        episodes_per_week_max=episodes_per_week_max,
+        debounce_ms=blank.debounce_ms,
+        age_ms_max=mode.mean_age_ms_max,
+    )
+    channel = msgspec.structs.replace(
+        channel_fit.fit(blank, training, trees.structures, trees.chosen),
+        threshold=calibration.threshold,
+        rarity=calibration.rarity,
+    )
+    return Finished(channel=channel, calibration=calibration, vectors=vectors, homes=len(training))
+
+
+def score(channel: Channel, structures: Sequence[Structure], seen: Inputs, mode: Mode) -> Scored:
+    """Raw and smoothed scores of one home."""
+    inputs = features.squashed(channel, seen.vectors)
+    raw = forest.scores(structures, channel.forests, inputs)
+    return scored(
+        seen.timestamps_ms,
+        raw,
+        smoothing_ms=channel.smoothing_ms,
+        age_ms_max=mode.mean_age_ms_max,
+    )
+
+
+def _thinned(timestamps_ms: Integers, vectors: Floats, number: int) -> Inputs:
+    if len(vectors) <= number:
+        return Inputs(timestamps_ms, vectors)
+    chosen = np.arange(number) * len(vectors) // number
+    return Inputs(timestamps_ms[chosen], vectors[chosen])
+
+
+def _share(numbers: list[int], number_max: int) -> int:
+    """Vectors a home may contribute: what half of the homes have, within the plan's limit."""
+    present = sorted(one for one in numbers if one)
+    return min(number_max, present[len(present) // 2]) if present else 0
+
+
+def _equal(homes: list[Floats], share: int) -> list[Floats]:
+    return [channel_fit.spread_evenly(one, share) for one in homes if len(one)]

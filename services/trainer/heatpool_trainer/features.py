@@ -1,0 +1,386 @@
+"""The scoring chain over a whole recording at once: what `heatpool_contract.scoring` does, in bulk.
+
+In: a detector, or the part of one that exists so far, and the readings of one home. Out: values,
+steady rows, residuals, running means, smoothed scores. Guaranteed: every number equals the one the
+client computes reading by reading, bit for bit; `tests/trainer/test_features.py` holds it to that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from heatpool_contract.own_normal import OWN_SHARE_MIN, solve_ridge
+from heatpool_contract.reference import MINUTE_MS
+from heatpool_trainer.native import Bools, Floats, Integers, compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from heatpool_contract.detector import (
+        Channel,
+        Condition,
+        Derived,
+        Detector,
+        Field,
+        Mode,
+        OffsetRule,
+    )
+    from heatpool_trainer.readings import HomeSeries
+
+
+class Values(msgspec.Struct, frozen=True, eq=False):
+    """Canonical values of a recording and where they are steady."""
+
+    timestamps_ms: Integers
+    columns: dict[str, Floats]
+    """Fields and derived fields; NaN = missing."""
+    modes: Integers
+    """Index of the mode, -1 = none."""
+    steady: Bools
+
+
+class Rows(msgspec.Struct, frozen=True, eq=False):
+    """Steady readings of one mode at operating points the reference covers."""
+
+    timestamps_ms: Integers
+    conditioners: Floats
+    """Shape (n, conditioners)."""
+    targets: Floats
+    """Shape (n, targets); NaN = missing."""
+
+
+class Means(msgspec.Struct, frozen=True, eq=False):
+    """Running means of residuals where the scorer scores, gaps NaN."""
+
+    fleet_timestamps_ms: Integers
+    fleet: Floats
+    """Against the reference, shape (n, targets)."""
+    home_timestamps_ms: Integers
+    home: Floats
+    """Against the home's own normal, from when it was learnt."""
+
+
+def values(detector: Detector, series: HomeSeries) -> Values:
+    """Rename, scale, range, derive; then find mode and steady state of every reading.
+
+    `series` must be thinned to the detector's `spacing_ms_min`.
+    """
+    size = series.timestamps_ms.size
+    columns = {field.name: sent(field, series) for field in detector.fields}
+    for field in detector.fields:
+        if field.valid_when:
+            valid = holds(field.valid_when, columns, size)
+            columns[field.name] = np.where(valid, columns[field.name], np.nan)
+    for derived in detector.derived:
+        columns[derived.name] = _derive(derived, columns)
+    modes = np.full(size, -1, np.int64)
+    for index in range(len(detector.modes) - 1, -1, -1):
+        modes[holds(detector.modes[index].conditions, columns, size)] = index
+    steady = _steady(detector, series.timestamps_ms, columns, modes)
+    return Values(series.timestamps_ms, columns, modes, steady)
+
+
+def sent(field: Field, series: HomeSeries) -> Floats:
+    """One field of a recording: the first source that a reading carries, if in range."""
+    found = np.full(series.timestamps_ms.size, np.nan)
+    taken = np.zeros(found.size, np.bool_)
+    for source in field.sources:
+        column = series.columns.get(source.name)
+        if column is not None:
+            new = ~taken & ~np.isnan(column)
+            found[new] = source.scale * column[new] + source.shift
+            taken |= new
+    return np.where((found >= field.low) & (found <= field.high), found, np.nan)
+
+
+def holds(conditions: Iterable[Condition], columns: dict[str, Floats], size: int) -> Bools:
+    """Where all conditions hold."""
+    result = np.ones(size, np.bool_)
+    for condition in conditions:
+        column = columns[condition.field]
+        result &= ~np.isnan(column)
+        if condition.low is not None:
+            result &= column >= condition.low
+        if condition.high is not None:
+            result &= column <= condition.high
+    return result
+
+
+def rows(mode: Mode, index: int, found: Values) -> Rows:
+    """Steady readings of a mode whose conditioners are in range."""
+    chosen = found.steady & (found.modes == index)
+    for conditioner in mode.conditioners:
+        column = found.columns[conditioner.field]
+        chosen &= (column >= conditioner.low) & (column <= conditioner.high)
+    names = [conditioner.field for conditioner in mode.conditioners]
+    conditioners = _matrix([found.columns[name][chosen] for name in names], chosen)
+    targets = _matrix([found.columns[target.field][chosen] for target in mode.targets], chosen)
+    return Rows(found.timestamps_ms[chosen], conditioners, targets)
+
+
+def terms(mode: Mode, conditioners: Floats) -> Floats:
+    """Basis of the regression at every row, shape (n, terms)."""
+    scaled = [
+        (2.0 * conditioners[:, i] - one.low - one.high) / (one.high - one.low)
+        for i, one in enumerate(mode.conditioners)
+    ]
+    basis = np.ones((len(conditioners), len(mode.terms)))
+    for column, (first, second) in enumerate(mode.terms):
+        if first >= 0:
+            basis[:, column] = scaled[first]
+        if second >= 0:
+            basis[:, column] *= scaled[second]
+    return basis
+
+
+def residuals(mode: Mode, steady: Rows) -> Floats:
+    """Residual of every target at every row, shape (n, targets); NaN where there is none."""
+    basis = terms(mode, steady.conditioners)
+    result = np.empty_like(steady.targets)
+    for column, target in enumerate(mode.targets):
+        reference = _evaluated(target.coefficients, basis)
+        value = steady.targets[:, column]
+        if target.residual == "difference":
+            result[:, column] = value - reference
+        else:
+            usable = reference > target.reference_min
+            ratio = value / np.where(usable, reference, 1.0) - 1.0
+            result[:, column] = np.where(usable, ratio, np.nan)
+    return result
+
+
+def means(mode: Mode, detector: Detector, steady: Rows) -> Means:
+    """Running means of residuals, one per stride, against the fleet and against the home."""
+    found = residuals(mode, steady)
+    home, learnt = _relative(mode, detector.offset, steady, found)
+    where, fleet, own = _running_means(
+        steady.timestamps_ms,
+        found,
+        home,
+        learnt,
+        mode.mean_readings,
+        mode.mean_readings_min,
+        mode.mean_age_ms_max,
+        detector.stride_ms,
+    )
+    times_ms = steady.timestamps_ms[where]
+    there = ~np.isnan(own).all(axis=1)
+    return Means(times_ms, fleet, times_ms[there], own[there])
+
+
+def whitened(channel: Channel, vectors: Floats) -> Floats:
+    """Impute and whiten, shape (n, features)."""
+    complete = np.where(np.isnan(vectors), np.array(channel.imputed), vectors)
+    offsets = complete - np.array(channel.centre)
+    result = np.zeros_like(offsets)
+    for i in range(len(channel.centre)):
+        for j in range(len(channel.centre)):
+            result[:, i] += channel.whitening[i * len(channel.centre) + j] * offsets[:, j]
+    return result
+
+
+def squashed(channel: Channel, vectors: Floats) -> Floats:
+    """Impute, whiten, scale and squash, shape (n, features) within [0, 1]."""
+    z = (whitened(channel, vectors) - np.array(channel.median)) / np.array(channel.scale)
+    return 0.5 + 0.5 * z / (channel.squash + np.abs(z))
+
+
+def median(column: Floats) -> float:
+    """Median of the finite values as the client computes it; 0 if there are none."""
+    ordered = np.sort(column[~np.isnan(column)])
+    middle = ordered.size // 2
+    if not ordered.size:
+        return 0.0
+    if ordered.size % 2:
+        return float(ordered[middle])
+    return float((ordered[middle - 1] + ordered[middle]) * 0.5)
+
+
+def _matrix(columns: list[Floats], chosen: Bools) -> Floats:
+    return np.column_stack(columns) if columns else np.empty((int(chosen.sum()), 0))
+
+
+def _derive(derived: Derived, columns: dict[str, Floats]) -> Floats:
+    left, right = columns[derived.left], columns[derived.right]
+    if derived.operation == "difference":
+        return left - right
+    if derived.operation == "product":
+        return left * right
+    usable = right > derived.right_min
+    return np.where(usable, left / np.where(usable, right, 1.0), np.nan)
+
+
+def _steady(
+    detector: Detector, timestamps_ms: Integers, columns: dict[str, Floats], modes: Integers
+) -> Bools:
+    size = timestamps_ms.size
+    running, calm = np.zeros(size, np.bool_), np.zeros(size, np.bool_)
+    elapsed_ms = np.diff(timestamps_ms, prepend=timestamps_ms[:1])
+    unbroken = elapsed_ms <= detector.gap_ms_max
+    unbroken[:1] = False
+    for index, mode in enumerate(detector.modes):
+        here = modes == index
+        running |= here & holds(mode.steady.running, columns, size)
+        quiet = here.copy()
+        for limit in mode.steady.rates:
+            column = columns[limit.field]
+            change = np.abs(np.diff(column, prepend=np.nan)) * MINUTE_MS
+            quiet &= unbroken & (change <= limit.per_minute_max * elapsed_ms)
+        calm |= quiet
+    settle_ms = np.array([mode.steady.settle_ms for mode in detector.modes], np.int64)
+    return _settled(timestamps_ms, modes, running, calm, unbroken, settle_ms)
+
+
+@compiled
+def _settled(
+    timestamps_ms: Integers,
+    modes: Integers,
+    running: Bools,
+    calm: Bools,
+    unbroken: Bools,
+    settle_ms: Integers,
+) -> Bools:
+    steady = np.zeros(modes.size, np.bool_)
+    since = np.int64(0)
+    held = False
+    for i in range(modes.size):
+        if not running[i]:
+            held = False
+            continue
+        if not held or not unbroken[i] or modes[i] != modes[i - 1]:
+            since = timestamps_ms[i]
+        held = True
+        steady[i] = calm[i] and timestamps_ms[i] - since >= settle_ms[modes[i]]
+    return steady
+
+
+def _evaluated(coefficients: Sequence[float], basis: Floats) -> Floats:
+    total = np.zeros(len(basis))
+    for coefficient, term in zip(coefficients, basis.T, strict=True):
+        total += coefficient * term
+    return total
+
+
+def _relative(
+    mode: Mode, rule: OffsetRule, steady: Rows, found: Floats
+) -> tuple[Floats, int]:
+    """Residuals against the home's own normal, and the row from which they exist."""
+    size = len(found)
+    result = np.full_like(found, np.nan)
+    if not mode.targets or not all(target.home_penalty for target in mode.targets):
+        return result, size
+    basis = terms(mode, steady.conditioners)
+    learnt, gram, moments = _learn(
+        steady.timestamps_ms,
+        basis,
+        found,
+        rule.span_ms_min,
+        rule.readings_min,
+        rule.block_readings,
+    )
+    if learnt == size:
+        return result, size
+    lower = np.tril_indices(len(mode.terms))
+    for column, target in enumerate(mode.targets):
+        triangle = gram[column][lower].tolist()
+        own = solve_ridge(triangle, moments[column].tolist(), target.home_penalty)
+        offset = _evaluated(own, basis)
+        if target.residual == "difference":
+            result[:, column] = found[:, column] - offset
+        else:
+            usable = 1.0 + offset > OWN_SHARE_MIN
+            ratio = (found[:, column] - offset) / np.where(usable, 1.0 + offset, 1.0)
+            result[:, column] = np.where(usable, ratio, np.nan)
+    return result, learnt
+
+
+@compiled
+def _mean(found: Floats, start: int, end: int, means: Floats) -> bool:
+    """Means of rows `start` to `end` (exclusive); whether any feature has one."""
+    measured = False
+    for feature in range(found.shape[1]):
+        total, count = 0.0, 0
+        for row in range(start, end):
+            if not np.isnan(found[row, feature]):
+                total += found[row, feature]
+                count += 1
+        means[feature] = np.nan
+        if 2 * count >= end - start:
+            means[feature] = total / count
+            measured = True
+    return measured
+
+
+@compiled
+def _running_means(  # noqa: PLR0913 - numba takes arrays, not objects
+    timestamps_ms: Integers,
+    fleet: Floats,
+    home: Floats,
+    learnt: int,
+    readings: int,
+    readings_min: int,
+    age_ms_max: int,
+    stride_ms: int,
+) -> tuple[Integers, Floats, Floats]:
+    size, features = fleet.shape
+    where = np.empty(size, np.int64)
+    fleet_means, home_means = np.empty((size, features)), np.empty((size, features))
+    number = 0
+    first = 0
+    for i in range(size):
+        first = max(first, i + 1 - readings)
+        while timestamps_ms[first] < timestamps_ms[i] - age_ms_max:
+            first += 1
+        if i + 1 - first < readings_min:
+            continue
+        if number and timestamps_ms[i] - timestamps_ms[where[number - 1]] < stride_ms:
+            continue
+        if not _mean(fleet, first, i + 1, fleet_means[number]):
+            continue
+        start = max(first, learnt)
+        if i + 1 - start >= readings_min:
+            _mean(home, start, i + 1, home_means[number])
+        else:
+            home_means[number] = np.nan
+        where[number] = i
+        number += 1
+    return where[:number], fleet_means[:number], home_means[:number]
+
+
+@compiled
+def _learn(
+    timestamps_ms: Integers,
+    basis: Floats,
+    found: Floats,
+    span_ms_min: int,
+    readings_min: int,
+    block: int,
+) -> tuple[int, Floats, Floats]:
+    """Row at which the own normal freezes (their number = never), its X'X and X'y per target."""
+    size, features = found.shape
+    terms = basis.shape[1]
+    gram, moments = np.zeros((features, terms, terms)), np.zeros((features, terms))
+    for i in range(size):
+        readings = i + 1
+        if readings % block == 0:
+            means = np.zeros(terms)
+            for row in range(readings - block, readings):
+                means += basis[row]
+            means /= block
+            for feature in range(features):
+                total, count = 0.0, 0
+                for row in range(readings - block, readings):
+                    if not np.isnan(found[row, feature]):
+                        total += found[row, feature]
+                        count += 1
+                if 2 * count >= block:
+                    for k in range(terms):
+                        moments[feature, k] += means[k] * (total / count)
+                        for m in range(k + 1):
+                            gram[feature, k, m] += means[k] * means[m]
+        if readings >= readings_min and timestamps_ms[i] - timestamps_ms[0] >= span_ms_min:
+            return i, gram, moments
+    return size, gram, moments

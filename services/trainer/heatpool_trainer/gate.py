@@ -1,0 +1,82 @@
+"""PURE: may this candidate be released?
+
+In: a candidate, how much data it is made of, a policy. Out: `Passed` or `Refused`, both with every
+figure that was looked at and its limit. Guarantee: a refusal names all its reasons; nothing is
+signed that a client would refuse, because the client's own checks are among the gate's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from heatpool_contract.detector import decode
+from heatpool_contract.detector_checks import MalformedDetector
+from heatpool_contract.manifest import GateFigure
+from heatpool_contract.scoring import self_test
+
+if TYPE_CHECKING:
+    from heatpool_trainer.plan import Candidate
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a release has to meet."""
+
+    installations_min: int = 5
+    samples_min: int = 10_000
+    episodes_per_week_max: float = 0.25
+    """False alarms of a pump on homes the scoring model has not seen, over all channels."""
+    payload_bytes_max: int = 16 * 1024 * 1024
+    """Inflated; a Raspberry Pi holds it in memory."""
+
+
+class Passed(msgspec.Struct, frozen=True):
+    """It may be released."""
+
+    figures: tuple[GateFigure, ...]
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """It may not."""
+
+    reasons: tuple[str, ...]
+    """Codes; the figures of the same name say how far off it is."""
+    figures: tuple[GateFigure, ...]
+
+
+def judge(candidate: Candidate, samples: int, policy: Policy) -> Passed | Refused:
+    """Hold a candidate against the policy.
+
+    Args:
+        candidate: as `rebuild` made it.
+        samples: values it was made of.
+        policy: the limits.
+    """
+    report = candidate.report
+    channels = report.channels
+    alarms = sum(one.episodes / one.pump_weeks for one in channels if one.pump_weeks > 0)
+    figures = (
+        GateFigure("installations", float(len(report.homes)), float(policy.installations_min)),
+        GateFigure("samples", float(samples), float(policy.samples_min)),
+        GateFigure("channels", float(len(channels)), 1.0),
+        GateFigure("episodes_per_pump_week", alarms, policy.episodes_per_week_max),
+        GateFigure("payload_bytes", float(len(candidate.payload)), float(policy.payload_bytes_max)),
+    )
+    at_most = {"episodes_per_pump_week", "payload_bytes"}
+    reasons = [
+        figure.name
+        for figure in figures
+        if (figure.value > figure.limit if figure.name in at_most else figure.value < figure.limit)
+    ]
+    reasons += _client_refuses(candidate.payload)
+    return Refused(tuple(reasons), figures) if reasons else Passed(figures)
+
+
+def _client_refuses(payload: bytes) -> list[str]:
+    """Why a client would not activate the payload: malformed, or scores of its own differ."""
+    try:
+        detector = decode(payload)
+    except MalformedDetector as error:
+        return [f"malformed_{error.code}"]
+    return [] if self_test(detector) is None else ["self_test"]

@@ -1,0 +1,114 @@
+"""A candidate that passed the gate -> a release that clients find.
+
+In: payload, facts, keys. Out: one immutable file in the Object Store, then the pointer. Guarantee:
+the pointer names only files that are complete; it is written by compare-and-set, so of two trainers
+one loses; a kill in between leaves an unnamed file and the old release.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import nats.errors
+import nats.js.errors
+
+from heatpool_chassis.bus import BusUnavailableError
+from heatpool_contract import grants, release, sealed
+from heatpool_contract.dsse import KEY_BYTES
+from heatpool_contract.release import ReleasePointer, ServedRelease
+
+if TYPE_CHECKING:
+    from nats.js.kv import KeyValue
+    from nats.js.object_store import ObjectStore
+
+    from heatpool_contract.manifest import ReleaseFacts
+
+STORE_S_MAX: Final = 60.0
+
+
+class Signing(msgspec.Struct, frozen=True):
+    """Keys of the trainer, and its randomness."""
+
+    release_seed: bytes
+    hub_public_key: bytes
+    random: Callable[[int], bytes]
+
+    def __repr__(self) -> str:
+        return "Signing(...)"
+
+
+class LostRaceError(Exception):
+    """Another trainer published this model meanwhile."""
+
+
+async def current(pointers: KeyValue, model: str) -> tuple[ReleasePointer | None, int]:
+    """The model's pointer and its revision; (None, 0) before the first release."""
+    try:
+        entry = await pointers.get(model)
+    except nats.js.errors.KeyNotFoundError:
+        return None, 0
+    return release.decode_pointer(entry.value or b""), entry.revision or 0
+
+
+def is_unchanged(pointer: ReleasePointer | None, payload: bytes) -> bool:
+    """Whether the current release holds this very detector."""
+    digest = sha256(payload).hexdigest()
+    return pointer is not None and pointer.current.payload_sha256 == digest
+
+
+async def publish(
+    objects: ObjectStore,
+    pointers: KeyValue,
+    payload: bytes,
+    facts: ReleaseFacts,
+    state: str,
+    signing: Signing,
+) -> ServedRelease:
+    """Seal, store, point.
+
+    Raises:
+        LostRaceError: the pointer changed since `facts.seq` was chosen.
+        BusUnavailableError: not stored.
+    """
+    cek = signing.random(KEY_BYTES)
+    blob = sealed.seal(
+        payload, facts, cek, signing.random(sealed.NONCE_BYTES), [signing.release_seed]
+    )
+    model_hash = sealed.model_hash(blob)
+    served = ServedRelease(
+        model_hash=model_hash,
+        size=len(blob),
+        version=facts.version,
+        epoch=facts.epoch,
+        seq=facts.seq,
+        created_ms=facts.created_s * 1000,
+        expires_ms=facts.expires_s * 1000,
+        cek_sealed=grants.seal_content_key(signing.hub_public_key, cek, model_hash),
+        state="released" if state == "released" else "learning",
+        installations=facts.installations,
+        samples=facts.samples,
+        payload_sha256=sha256(payload).hexdigest(),
+    )
+    try:
+        before, revision = await current(pointers, facts.model)
+        if before is not None and before.current.seq >= facts.seq:
+            raise LostRaceError(facts.model)
+        # Shielded: nats-py leaves the chunks of a cancelled put behind for ever.
+        put = asyncio.ensure_future(objects.put(release.object_name(facts.model, model_hash), blob))
+        await asyncio.wait_for(asyncio.shield(put), STORE_S_MAX)
+        pointer = ReleasePointer(
+            model=facts.model,
+            name=before.name if before else facts.model,
+            current=served,
+            previous=before.current if before else None,
+        )
+        await pointers.update(facts.model, release.encode(pointer), last=revision)
+    except nats.js.errors.KeyWrongLastSequenceError as error:
+        raise LostRaceError(facts.model) from error
+    except (nats.errors.Error, TimeoutError) as error:
+        raise BusUnavailableError(f"release not stored: {type(error).__name__}") from error
+    return served

@@ -1,0 +1,78 @@
+"""Series of one home -> readings: one row per timestamp, one column per field.
+
+In: what the store exports, one series per field, in any order. Out: a `HomeSeries` with strictly
+ascending timestamps; NaN where a field has no value. Guaranteed: homes are never mixed, no gap is
+filled, of duplicates the last is kept, and the order of the input changes nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from heatpool_trainer.native import Bools, Floats, Integers, compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class HomeSeries(msgspec.Struct, frozen=True, eq=False):
+    """All readings of one home in the training window."""
+
+    home: str
+    """Its pseudonym; decides order and folds."""
+    timestamps_ms: Integers
+    """Shape (n,), strictly ascending."""
+    columns: dict[str, Floats]
+    """By the logger's field name, shape (n,) each; NaN = no value."""
+
+
+def pivot(home: str, series: Iterable[tuple[str, Integers, Floats]]) -> HomeSeries:
+    """Join the series of one home on their timestamps.
+
+    Args:
+        home: pseudonym.
+        series: field name, timestamps in ms, values; a field may come in several pieces, the later
+            piece wins where they overlap.
+    """
+    parts = list(series)
+    if not parts:
+        return HomeSeries(home, np.empty(0, np.int64), {})
+    timestamps_ms = np.unique(np.concatenate([part[1] for part in parts]))
+    columns: dict[str, Floats] = {}
+    for name, times_ms, values in parts:
+        column = columns.setdefault(name, np.full(timestamps_ms.size, np.nan))
+        column[np.searchsorted(timestamps_ms, times_ms)] = values
+    return HomeSeries(home, timestamps_ms, dict(sorted(columns.items())))
+
+
+def thinned(series: HomeSeries, spacing_ms_min: int) -> HomeSeries:
+    """Without readings that follow the last kept one too soon, as the scorer passes them over."""
+    return select(series, _spaced(series.timestamps_ms, spacing_ms_min))
+
+
+def select(series: HomeSeries, rows: Bools | slice) -> HomeSeries:
+    """Some of the readings."""
+    columns = {name: column[rows] for name, column in series.columns.items()}
+    return HomeSeries(series.home, series.timestamps_ms[rows], columns)
+
+
+def segments(series: HomeSeries, parts: int) -> Iterator[HomeSeries]:
+    """Consecutive parts of one recording, each as a home of its own."""
+    edges = [series.timestamps_ms.size * part // parts for part in range(parts + 1)]
+    for part in range(parts):
+        piece = select(series, slice(edges[part], edges[part + 1]))
+        yield msgspec.structs.replace(piece, home=f"{series.home}/{part}")
+
+
+@compiled
+def _spaced(timestamps_ms: Integers, spacing_ms_min: int) -> Bools:
+    kept = np.zeros(timestamps_ms.size, np.bool_)
+    last = 0
+    for i in range(timestamps_ms.size):
+        if i == 0 or timestamps_ms[i] - last >= spacing_ms_min:
+            kept[i] = True
+            last = timestamps_ms[i]
+    return kept

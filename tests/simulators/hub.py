@@ -1,0 +1,247 @@
+"""Edge and hub in one, as a logger sees them: a real HTTP server whose state a test changes.
+
+In: requests of a real client. Out: answers as the contract fixes them, or what a test has scripted
+before them. Guarantee: every request is kept, whatever was answered. After python-tuf's
+RepositorySimulator: the test changes the state, runs the client, looks at both.
+"""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import time
+from base64 import b64encode
+from collections import deque
+from contextlib import contextmanager
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+from simulators.publisher import NOW_S, Release
+
+from heatpool_contract import telemetry
+from heatpool_contract.answers import (
+    CheckAnswer,
+    Contribution,
+    DataPool,
+    KeysAnswer,
+    SubmitAnswer,
+    Tally,
+    problem,
+)
+from heatpool_contract.grants import make_grant, read_registration
+from heatpool_contract.identity import InstallationId
+from heatpool_contract.refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TOKEN = "0123456789abcdef-test"
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """One request."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What is answered."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = {}
+    drip_s: float = 0.0
+    """Pause before each byte of the body."""
+    hang_up: bool = False
+    """Close the connection without an answer."""
+
+
+def json(value: msgspec.Struct, status: int = 200) -> Reply:
+    """A Struct as answer."""
+    return Reply(status, msgspec.json.encode(value), {"content-type": "application/json"})
+
+
+def refusal(code: Refusal, retry_after_s: int | None = None) -> Reply:
+    """A problem document as answer."""
+    document = problem(code, retry_after_s=retry_after_s)
+    headers = {} if retry_after_s is None else {"retry-after": str(retry_after_s)}
+    return Reply(document.status, msgspec.json.encode(document), headers)
+
+
+class Hub:
+    """What the pool knows, and what it will do wrong next."""
+
+    def __init__(self) -> None:
+        """Empty pool."""
+        self.url = ""
+        self.requests: list[Seen] = []
+        self.scripted: deque[Reply | None] = deque()
+        """Served in turn before anything else; None: as usual."""
+        self.submissions: list[telemetry.Submission] = []
+        self.known: set[str] = set()
+        self.keys: dict[str, bytes] = {}
+        """Installation -> X25519 public key."""
+        self.eligible = True
+        self.release: Release | None = None
+        self.served: bytes | None = None
+        """Served instead of the release's file."""
+        self.fresh: Callable[[Release], bytes] = Release.fresh
+        self.grant_key: bytes | None = None
+        """Grants are sealed to this key instead of the registered one."""
+        self.rejected_index: int | None = None
+        """Record that each submission has rejected."""
+
+    def paths(self) -> list[str]:
+        """Paths of all requests."""
+        return [one.path for one in self.requests]
+
+    def samples(self) -> int:
+        """Values stored."""
+        return sum(len(record) - 1 for one in self.submissions for record in one.data)
+
+    def answer(self, seen: Seen) -> Reply:
+        """Whatever is due."""
+        self.requests.append(seen)
+        scripted = self.scripted.popleft() if self.scripted else None
+        if scripted is not None:
+            return scripted
+        if seen.headers.get("authorization") != f"Bearer {TOKEN}":
+            return refusal(Refusal.TOKEN_WRONG)
+        routes = {
+            ("POST", "submit"): self._submit,
+            ("PUT", "keys"): self._register,
+            ("GET", "check"): self._check,
+            ("GET", "download"): self._download,
+        }
+        route = routes.get((seen.method, seen.path.rsplit("/", 1)[-1]))
+        return refusal(Refusal.NOT_FOUND) if route is None else route(seen)
+
+    def _submit(self, seen: Seen) -> Reply:
+        submission = telemetry.decode(gzip.decompress(seen.body))
+        rejected = 0 if self.rejected_index is None else 1
+        content = sha256(msgspec.json.encode([submission.installation_id, submission.data]))
+        duplicate = content.hexdigest() in self.known
+        if not duplicate:
+            self.known.add(content.hexdigest())
+            self.submissions.append(submission)
+        tallies = [Tally(Refusal.TIMESTAMP_IN_FUTURE, 1, self.rejected_index or 0)] * rejected
+        return json(
+            SubmitAnswer(
+                processed=len(submission.data) - rejected,
+                rejected=rejected,
+                rejections=tallies,
+                values_dropped=[],
+                samples=sum(len(record) - 1 for record in submission.data),
+                duplicate=duplicate,
+                receipt="1-1",
+            )
+        )
+
+    def _register(self, seen: Seen) -> Reply:
+        installation = InstallationId(seen.path.split("/")[-2])
+        request = read_registration(seen.body, installation)
+        known = self.keys.setdefault(installation, request.x25519)
+        if known != request.x25519:
+            return refusal(Refusal.KEY_CONFLICT)
+        return json(KeysAnswer(status="bound"), 201)
+
+    def _check(self, seen: Seen) -> Reply:
+        release = self.release
+        installation = InstallationId(seen.query["installation_id"])
+        grant = None
+        key = self.grant_key or self.keys.get(installation)
+        if release is not None and self.eligible and key is not None:
+            until_s = NOW_S + 3600
+            grant = make_grant(key, release.cek, release.model_hash, installation, until_s)
+        return json(
+            CheckAnswer(
+                eligible=self.eligible,
+                reason="ok" if self.eligible else Refusal.NO_RECENT_CONTRIBUTION,
+                reason_text="Text.",
+                reason_de="Ein Text.",
+                model_available=release is not None,
+                model_hash=release.model_hash if release else None,
+                update_available=release is not None,
+                key_grant=b64encode(grant).decode() if grant else None,
+                grant_kind="installation" if grant else None,
+                fresh=b64encode(self.fresh(release)).decode() if release else None,
+                contribution=Contribution(3, 1, None, 1000),
+                data_pool=DataPool(12, 34_000, 5, 10_000, data_sufficient=True),
+            )
+        )
+
+    def _download(self, seen: Seen) -> Reply:
+        release = self.release
+        if release is None or seen.query.get("hash") != release.model_hash:
+            return refusal(Refusal.HASH_NOT_SERVED)
+        return Reply(200, self.served or release.blob, {"etag": f'"{release.model_hash}"'})
+
+
+def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        """One connection."""
+
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            """Read the request, keep it, answer it."""
+            length = int(self.headers.get("content-length") or 0)
+            parts = urlsplit(self.path)
+            seen = Seen(
+                self.command,
+                parts.path,
+                {name: values[0] for name, values in parse_qs(parts.query).items()},
+                {name.lower(): value for name, value in self.headers.items()},
+                self.rfile.read(length),
+            )
+            reply = hub.answer(seen)
+            if reply.hang_up:
+                self.close_connection = True
+                return
+            self.send_response_only(reply.status)
+            for name, value in {"content-length": str(len(reply.body)), **reply.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self._send(reply)
+
+        def _send(self, reply: Reply) -> None:
+            try:
+                if not reply.drip_s:
+                    self.wfile.write(reply.body)
+                    return
+                for byte in reply.body:
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+                    time.sleep(reply.drip_s)
+            except OSError:  # the client had enough
+                self.close_connection = True
+
+        do_GET = do_PUT = do_POST = handle_any  # noqa: N815 - the names http.server looks for
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+            """Stay silent."""
+
+    return Handler
+
+
+@contextmanager
+def running(hub: Hub) -> Iterator[Hub]:
+    """The hub on a port of its own."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hub))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -91,6 +91,7 @@ def wait_until_settled(pool: Pool) -> None:
     """Until a writer has acknowledged everything in the stream."""
 
     async def left(client: Client) -> int:
+        """Messages that no writer has acknowledged."""
         js = client.jetstream()
         info = await js.consumer_info(subjects.STREAM_TELEMETRY, subjects.DURABLE_WRITER)
         return (info.num_pending or 0) + (info.num_ack_pending or 0)

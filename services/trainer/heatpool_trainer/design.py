@@ -130,9 +130,7 @@ def _sensor(sensor: Sensor, surveys: Sequence[Survey]) -> Field | None:
     covered = [False] * len(surveys)
     for number, source in enumerate(sensor.sources):
         sent = [one.sources[sensor.name][number] for one in surveys]
-        fits = [
-            one.coverage >= COVERAGE_MIN and one.peak >= sensor.peak_min for one in sent
-        ]
+        fits = [one.coverage >= COVERAGE_MIN and one.peak >= sensor.peak_min for one in sent]
         users = sum(one.coverage > 0.0 for one in sent)
         if source.name not in sources and 2 * sum(fits) > users:
             sources[source.name] = source

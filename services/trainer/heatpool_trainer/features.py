@@ -264,9 +264,7 @@ def _evaluated(coefficients: Sequence[float], basis: Floats) -> Floats:
     return total
 
 
-def _relative(
-    mode: Mode, rule: OffsetRule, steady: Rows, found: Floats
-) -> tuple[Floats, int]:
+def _relative(mode: Mode, rule: OffsetRule, steady: Rows, found: Floats) -> tuple[Floats, int]:
     """Residuals against the home's own normal, and the row from which they exist."""
     size = len(found)
     result = np.full_like(found, np.nan)

@@ -194,6 +194,7 @@ class Writer:
         except StoreUnavailableError as error:
             self._log.warning("post_failed", reason=str(error), samples=self._batch.samples)
             self._settlement.store_life = ""
+            await self._life.stopped_within(PAUSE_S)  # it may answer questions and take nothing
             return
         except StoreRejectedError:
             await self._post_one_by_one()

@@ -117,15 +117,15 @@ class Writer:
         return drained and self._batch.samples >= DRAINED_SAMPLES_MIN
 
     async def _store_is_there(self) -> bool:
-        if self._settlement.store_life:
-            return True
-        there = await self._settlement.know_store()
+        """Asked every time round, because settling may find the store first, too."""
+        there = bool(self._settlement.store_life) or await self._settlement.know_store()
         if not there and self._life.checks.get("victoria", True):
             self._log.warning("store_unavailable")
         self._life.set_check("victoria", ok=there)
-        if there and (faults := self._settlement.store_faults):
+        faults = self._settlement.store_faults
+        if faults and self._life.checks.get("store_flags", True):
             self._log.error("store_flags_wrong", flags=", ".join(faults))
-        self._life.set_check("store_flags", ok=not self._settlement.store_faults)
+        self._life.set_check("store_flags", ok=not faults)
         return there
 
     async def _fetch(self, subscription: JetStreamContext.PullSubscription) -> list[Msg]:

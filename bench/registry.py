@@ -35,7 +35,9 @@ async def main() -> None:
         server.start()
         life = Lifecycle("bench")
         client = await bus.connect(life, server.url, bus.Identity(), buffered=True)
-        await bus.provision(client, topology(Sizes(telemetry_bytes_max=1024**3)))
+        await bus.provision(
+            client, topology(Sizes(telemetry_bytes_max=1024**3, models_bytes_max=1024**2))
+        )
         bucket = await client.jetstream().key_value(subjects.KV_INSTALLATIONS)
         contributions = Contributions(bucket, WriterMetrics(life.registry))
         rng = random.Random(1)

@@ -50,7 +50,7 @@ chaos: setup  ## every fault under load: kills, freezes, full disks; about half 
 	PATH="$(CURDIR)/$(RUN):$$PATH" PYTHONPATH=tests $(RUN)python -m chaos $(CHAOS)
 
 bench-pipeline: setup  ## the pipeline beside vmagent and the bare store; growth with homes
-	PATH="$(CURDIR)/$(RUN):$$PATH" PYTHONPATH=tests $(RUN)python bench/pipeline $(BENCH)
+	PATH="$(CURDIR)/$(RUN):$$PATH" PYTHONPATH=tests $(RUN)python bench/pipeline/compare.py $(BENCH)
 
 schema: $(STAMP)  ## write JSON Schema and the table of refusals from the contract
 	$(RUN)python contract/schema/generate.py

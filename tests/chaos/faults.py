@@ -11,6 +11,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+import nats.errors
 from nats.js.api import StreamConfig
 from servers import free_port
 
@@ -97,12 +98,14 @@ def stream_full(world: World) -> str:
     pool = world.pool
 
     async def limit(client: Client) -> None:
+        """Room for a few seconds of load."""
         js = client.jetstream()
         info = await js.stream_info(subjects.STREAM_TELEMETRY)
         config = {**vars(info.config), "max_bytes": info.state.bytes + 300_000}
         await js.update_stream(StreamConfig(**config))
 
     async def unlimit(client: Client) -> None:
+        """As it was."""
         await bus.provision(client, topology(pool.sizes))
 
     before = _refused(pool)
@@ -124,11 +127,12 @@ def repeated_and_reordered(world: World) -> str:
     """The newest messages once more, backwards and without their ids: no dedup in the stream."""
 
     async def repeat(client: Client) -> int:
+        """How many were published again."""
         js = client.jetstream()
         last = (await js.stream_info(subjects.STREAM_TELEMETRY)).state.last_seq
         count = 0
         for seq in range(last, max(0, last - 300), -1):
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(nats.errors.Error, TimeoutError):  # deleted, or not confirmed
                 message = await js.get_msg(subjects.STREAM_TELEMETRY, seq=seq)
                 await js.publish(message.subject or "", message.data or b"")
                 count += 1
@@ -141,6 +145,7 @@ def poison(world: World) -> str:
     """Messages that nobody can decode, between good ones."""
 
     async def publish(client: Client) -> None:
+        """Bytes that are no JSON."""
         for number in range(5):
             home = f"{number:032x}"
             await client.jetstream().publish(f"telemetry.aero_slm.{home}", b"\xffpoison")
@@ -150,6 +155,7 @@ def poison(world: World) -> str:
     deadline = time.monotonic() + 60
 
     async def dead(client: Client) -> int:
+        """Messages in DEADLETTER."""
         info = await client.jetstream().stream_info(subjects.STREAM_DEADLETTER)
         return info.state.messages
 
@@ -199,9 +205,9 @@ def full_disk(name: str, folder: str) -> Fault:
         time.sleep(world.frozen_s)
         path.unlink()
         time.sleep(3)
-        if name == "nats":  # it switches JetStream off when a write fails
-            world.pool.stop([name])
-            world.pool.start([name])
+        # nats-server switches JetStream off when a write fails, VictoriaMetrics ends itself.
+        world.pool.stop([name])
+        world.pool.start([name])
         return f"{world.frozen_s:.0f} s"
 
     return fault

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import msgspec
 from chaos.load import FIELDS
+from pool import SERVERS
 
 from heatpool_contract import subjects
 
@@ -83,7 +84,7 @@ def prove(pool: Pool, load: Load) -> Proof:
         lost=lost,
         unasked=unasked,
         unbalanced=_unbalanced(pool),
-        stuck=[name for name in [*names, "writer"] if not pool.is_ready(name)],
+        stuck=[_why(pool, name) for name in [*names, "writer"] if not pool.is_ready(name)],
     )
 
 
@@ -91,6 +92,7 @@ def wait_until_settled(pool: Pool) -> None:
     """Until a writer has acknowledged everything in the stream."""
 
     async def left(client: Client) -> int:
+        """Messages that no writer has acknowledged."""
         js = client.jetstream()
         info = await js.consumer_info(subjects.STREAM_TELEMETRY, subjects.DURABLE_WRITER)
         return (info.num_pending or 0) + (info.num_ack_pending or 0)
@@ -100,6 +102,15 @@ def wait_until_settled(pool: Pool) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError(f"{remaining} messages are not settled: stuck")
         time.sleep(0.5)
+
+
+def _why(pool: Pool, name: str) -> str:
+    """What a service says of itself, or how it ended."""
+    status = pool.processes[name].poll()
+    if status is not None or name in SERVERS:
+        return f"{name} {status}"
+    port = getattr(pool.stack.ports, f"private_{name}")
+    return f"{name} {httpx.get(f'http://127.0.0.1:{port}/health/ready').text}"
 
 
 def _unbalanced(pool: Pool) -> list[str]:

@@ -116,6 +116,36 @@ async def test_a_failing_store_delays_and_loses_nothing(
     assert writer.value("heatpool_writer_ledger_difference", unit="samples") == 0
 
 
+async def test_a_store_that_answers_but_takes_nothing_is_not_hammered(
+    bus: Client, victoria_url: str, home: str
+) -> None:
+    """A full disk: its metrics look fine, each import is a 503. One attempt a second."""
+    async with FaultyStore(victoria_url) as faulty, RunningWriter(bus, faulty.url) as writer:
+        faulty.mode = 503
+        await publish(bus, home, 1)
+        await until(_true_when(lambda: faulty.imports >= 1))
+        await asyncio.sleep(2)
+
+        assert faulty.imports <= 4
+        assert _written(writer) == 0
+        faulty.mode = "pass"
+        await until(lambda: _floor_is(bus, 1))
+
+
+async def test_readiness_comes_back_when_settling_finds_the_store_first(
+    bus: Client, own_victoria: VictoriaServer, home: str
+) -> None:
+    """What is due is asked after before the loop's own question."""
+    async with RunningWriter(bus, own_victoria.url, durable_s=2) as writer:
+        await publish(bus, home, 1)
+        await until(_true_when(lambda: _written(writer) == 2))
+        own_victoria.kill()
+        await until(_true_when(lambda: not writer.life.checks.get("victoria", True)))
+        own_victoria.start()
+        await until(lambda: _floor_is(bus, 1))
+        await until(_true_when(lambda: writer.life.checks["victoria"]))
+
+
 async def test_what_the_store_refuses_is_buried_alone(
     bus: Client, victoria: Victoria, victoria_url: str, home: str
 ) -> None:

@@ -44,6 +44,7 @@ FETCH_MESSAGES_MAX: Final = 50  # x 480 KiB stays below the subscription's pendi
 FETCH_S: Final = 0.25  # pull requests are not repeated after a reconnect: keep them short
 PENDING_BYTES_MAX: Final = 64 * 1024 * 1024
 PAUSE_S: Final = 1.0
+DRAINED_SAMPLES_MIN: Final = 10_000  # then a post's fixed cost no longer counts
 
 
 class Writer:
@@ -83,6 +84,7 @@ class Writer:
         )
         while not self._life.stopping.is_set():
             self._life.metrics.loop_beat.set_to_current_time()
+            drained = False
             if not await self._store_is_there() or self._breaker.open_because is not None:
                 with self._timed("wait"):
                     await self._life.stopped_within(PAUSE_S)
@@ -92,7 +94,10 @@ class Writer:
                 with self._timed("fold"):
                     for message in messages:
                         await self._fold(message)
-            if self._is_due() and self._settlement.store_life:
+                drained = not messages
+            if (
+                self._is_due() or self._is_worth_it(drained=drained)
+            ) and self._settlement.store_life:
                 with self._timed("post"):
                     await self._post()
             with self._timed("settle"):
@@ -107,16 +112,20 @@ class Writer:
             time.monotonic(), self._settings.batch_samples_max, self._settings.batch_age_s_max
         )
 
+    def _is_worth_it(self, *, drained: bool) -> bool:
+        """Whether to post early: nothing more is coming, and it is no longer a lone message."""
+        return drained and self._batch.samples >= DRAINED_SAMPLES_MIN
+
     async def _store_is_there(self) -> bool:
-        if self._settlement.store_life:
-            return True
-        there = await self._settlement.know_store()
+        """Asked every time round, because settling may find the store first, too."""
+        there = bool(self._settlement.store_life) or await self._settlement.know_store()
         if not there and self._life.checks.get("victoria", True):
             self._log.warning("store_unavailable")
         self._life.set_check("victoria", ok=there)
-        if there and (faults := self._settlement.store_faults):
+        faults = self._settlement.store_faults
+        if faults and self._life.checks.get("store_flags", True):
             self._log.error("store_flags_wrong", flags=", ".join(faults))
-        self._life.set_check("store_flags", ok=not self._settlement.store_faults)
+        self._life.set_check("store_flags", ok=not faults)
         return there
 
     async def _fetch(self, subscription: JetStreamContext.PullSubscription) -> list[Msg]:
@@ -185,6 +194,7 @@ class Writer:
         except StoreUnavailableError as error:
             self._log.warning("post_failed", reason=str(error), samples=self._batch.samples)
             self._settlement.store_life = ""
+            await self._life.stopped_within(PAUSE_S)  # it may answer questions and take nothing
             return
         except StoreRejectedError:
             await self._post_one_by_one()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import httpx
 import matplotlib.pyplot as plt
 import psutil
-from pipeline_bodies import FIELDS, Home, homes
+from bodies import FIELDS, Home, homes
 from pool import Pool
 from servers import Server, free_port
 

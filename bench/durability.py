@@ -41,7 +41,8 @@ def _survivors(folder: Path, delay_s: float) -> int:
     server.start()
     query = f"{server.url}/api/v1/export?match[]=x"
     with urllib.request.urlopen(query) as answer:  # noqa: S310 - loopback
-        found = sum(line.count(b",", line.index(b'"timestamps":[')) + 1 for line in answer)
+        lines: list[bytes] = list(answer)
+    found = sum(line.count(b",", line.index(b'"timestamps":[')) + 1 for line in lines)
     server.stop()
     return found
 

@@ -170,6 +170,7 @@ class Pool:
         """Run `work` with a connection to NATS."""
 
         async def connected() -> R:
+            """Over a connection of its own."""
             client = await bus.connect(
                 Lifecycle("test"), self.stack.nats_url, bus.Identity(), buffered=True
             )

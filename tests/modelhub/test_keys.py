@@ -104,6 +104,7 @@ async def test_contribution_written_meanwhile_is_kept(hub: RunningHub) -> None:
     bucket = await hub.bus.jetstream().key_value(KV_INSTALLATIONS)
 
     async def fold_once() -> bool:
+        """One contribution, as a writer does."""
         found = await bucket.get(name_of(pub.HOME))
         entry = registry.decode(found.value or b"")
         folded = msgspec.structs.replace(entry, samples=entry.samples + 1)
@@ -114,6 +115,7 @@ async def test_contribution_written_meanwhile_is_kept(hub: RunningHub) -> None:
         return True
 
     async def fold_often() -> None:
+        """Many, one after the other."""
         for _ in range(20):
             while not await fold_once():
                 pass

@@ -35,6 +35,7 @@ async def refused(hub: RunningHub) -> str:
     found: list[str] = []
 
     def is_there() -> bool:
+        """Whether the release became visible."""
         found[:] = [
             str(event["reason"]) for event in hub.events if event["event"] == "release_not_served"
         ]

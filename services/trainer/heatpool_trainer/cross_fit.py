@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from heatpool_contract.detector import Channel, Structure
-from heatpool_trainer import channel_fit, features, forest
+from heatpool_trainer import channel_fit, features, forest, residual_means
 from heatpool_trainer.calibrate import WEEK_MS, Calibration, Scored, calibrate, scored
 from heatpool_trainer.native import Floats, Integers
 
@@ -57,7 +57,7 @@ def home_inputs(
     for number, model in enumerate(models):
         per_mode = []
         for mode, rows in zip(model.modes, steady, strict=True):
-            found_means = features.means(mode, model, rows)
+            found_means = residual_means.means(mode, model, rows)
             limit = len(found_means.fleet) if number == fold else vectors_max
             per_mode.append(
                 {

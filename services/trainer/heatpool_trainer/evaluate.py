@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from heatpool_contract.detector import Channel, Mode
-from heatpool_trainer import features
+from heatpool_trainer import features, residual_means
 from heatpool_trainer.calibrate import Scored, episodes, over_threshold
 from heatpool_trainer.cross_fit import Inputs, score
 from heatpool_trainer.readings import thinned
@@ -62,7 +62,7 @@ def score_home(detector: Detector, series: HomeSeries) -> list[ChannelScores]:
     for index, mode in enumerate(detector.modes):
         if not mode.channels:
             continue
-        means = features.means(mode, detector, features.rows(mode, index, found))
+        means = residual_means.means(mode, detector, features.rows(mode, index, found))
         for channel in mode.channels:
             if channel.relative_to == "home":
                 seen = Inputs(means.home_timestamps_ms, means.home)

@@ -175,7 +175,7 @@ class Trainer:
         self._log.info("training", model=model, messages=item.messages)
         try:
             pointer, _revision = await publishing.current(self._buckets.pointers, model)
-            trained = await self._in_child(self._job(model, began_ms))
+            trained = await self._in_child(self._job(model, began_ms, pointer))
             report = await self._conclude(model, trained, pointer, began_ms)
         except (bus.BusUnavailableError, publishing.LostRaceError, BrokenProcessPool) as error:
             report = TrainingReport(
@@ -199,7 +199,7 @@ class Trainer:
             took_s=round(took_s, 1),
         )
 
-    def _job(self, model: str, now_ms: int) -> Job:
+    def _job(self, model: str, now_ms: int, pointer: ReleasePointer | None) -> Job:
         settings = self._settings
         end_ms = now_ms + FUTURE_MS
         return Job(
@@ -209,6 +209,7 @@ class Trainer:
             end_ms=end_ms,
             installations_min=settings.installations_min,
             samples_min=settings.samples_min,
+            predecessor_homes=pointer.current.installations if pointer else 0,
             catalogue=str(settings.catalogue) if settings.catalogue else None,
         )
 

@@ -33,6 +33,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     end_ms: int
     installations_min: int
     samples_min: int
+    predecessor_homes: int = 0
+    """Homes in the release that this one would replace."""
     catalogue: str | None = None
 
 
@@ -87,7 +89,7 @@ async def _train(job: Job) -> Trained:
 
 def _judged(candidate: Candidate, job: Job, samples: int) -> Trained:
     policy = gate.Policy(installations_min=job.installations_min, samples_min=job.samples_min)
-    verdict = gate.judge(candidate, samples, policy)
+    verdict = gate.judge(candidate, samples, policy, job.predecessor_homes)
     trained = Trained(
         outcome="released",
         payload=candidate.payload,

@@ -11,6 +11,9 @@ between creation and chmod.
     trust.1.json     the trust file that came with the pool's address
     trust.json       the newest that was reached from it (`heatpool_client.trusted`)
     models/          opened models (`heatpool_client.models`)
+    spool.db         readings that wait (`heatpool_client.spool`)
+    sending.json     how sending went last (`heatpool_client.courier`)
+    erasure.json     an erasure that the pool has not confirmed (`heatpool_client.erasure`)
 """
 
 from __future__ import annotations
@@ -41,6 +44,9 @@ class Home:
         self.consents = root / "consent.jsonl"
         self.trust_first = root / "trust.1.json"
         self.models = root / "models"
+        self.spool = root / "spool.db"
+        self.sending = root / "sending.json"
+        self.erasure = root / "erasure.json"
 
     def create(self) -> None:
         """Make the folder, for its owner alone.

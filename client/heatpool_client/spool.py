@@ -57,8 +57,10 @@ class Spool:
         with self._open():
             pass
 
-    def append(self, records: Iterable[tuple[int, bytes]]) -> None:
-        """Keep records (time in ms, JSON); on disk when it returns.
+    def append(
+        self, records: Iterable[tuple[int, bytes]], counts: Mapping[str, int] | None = None
+    ) -> None:
+        """Keep records (time in ms, JSON) and add to the counts; on disk when it returns.
 
         Raises:
             ClientError: `spool_unusable`; none of them is kept.
@@ -68,6 +70,7 @@ class Spool:
         with self._open() as database, transaction(database):
             spool_rows.make_room(database, added, self._bounds.bytes_max)
             database.executemany("INSERT INTO readings (timestamp_ms, record) VALUES (?, ?)", rows)
+            spool_rows.count(database, counts or {})
 
     def due(self, sender: Sender, records_max: int, order: Order = "oldest") -> Batch | None:
         """The next batch: one that was tried before, else a new one of records that wait.
@@ -185,15 +188,6 @@ class Spool:
             with suppress(OSError):
                 old.unlink()
         return gone
-
-    def count(self, counts: Mapping[str, int]) -> None:
-        """Add to the counts.
-
-        Raises:
-            ClientError: `spool_unusable`.
-        """
-        with self._open() as database, transaction(database):
-            spool_rows.count(database, counts)
 
     def waiting(self) -> Waiting:
         """What is in the spool.

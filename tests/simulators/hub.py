@@ -13,6 +13,7 @@ import time
 from base64 import b64encode
 from collections import deque
 from contextlib import contextmanager
+from email.utils import formatdate
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -97,6 +98,12 @@ class Hub:
         """Grants are sealed to this key instead of the registered one."""
         self.rejected_index: int | None = None
         """Record that each submission has rejected."""
+        self.records_max: int | None = None
+        """More of them are answered with 413."""
+        self.skew_s: float | None = None
+        """What a newer edge says of the logger's clock."""
+        self.date_s: float | None = None
+        """Goes into the `Date` header."""
 
     def paths(self) -> list[str]:
         """Paths of all requests."""
@@ -125,6 +132,8 @@ class Hub:
 
     def _submit(self, seen: Seen) -> Reply:
         submission = telemetry.decode(gzip.decompress(seen.body))
+        if self.records_max is not None and len(submission.data) > self.records_max:
+            return refusal(Refusal.RECORDS_TOO_MANY)
         rejected = 0 if self.rejected_index is None else 1
         content = sha256(msgspec.json.encode([submission.installation_id, submission.data]))
         duplicate = content.hexdigest() in self.known
@@ -132,7 +141,7 @@ class Hub:
             self.known.add(content.hexdigest())
             self.submissions.append(submission)
         tallies = [Tally(Refusal.TIMESTAMP_IN_FUTURE, 1, self.rejected_index or 0)] * rejected
-        return json(
+        answer = json(
             SubmitAnswer(
                 processed=len(submission.data) - rejected,
                 rejected=rejected,
@@ -142,6 +151,12 @@ class Hub:
                 duplicate=duplicate,
                 receipt="1-1",
             )
+        )
+        if self.skew_s is None:
+            return answer
+        body = msgspec.json.decode(answer.body, type=dict[str, object])
+        return msgspec.structs.replace(
+            answer, body=msgspec.json.encode(body | {"clock_skew_s": self.skew_s})
         )
 
     def _register(self, seen: Seen) -> Reply:
@@ -206,6 +221,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return
             self.send_response_only(reply.status)
+            if hub.date_s is not None:
+                self.send_header("date", formatdate(hub.date_s, usegmt=True))
             for name, value in {"content-length": str(len(reply.body)), **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()

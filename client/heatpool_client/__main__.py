@@ -11,6 +11,7 @@ from heatpool_client.commands.owner import consent_command, init, register, trus
 from heatpool_client.commands.sending import preview, replay_command, submit
 from heatpool_client.commands.shell import Surroundings
 from heatpool_client.commands.standing import status
+from heatpool_client.commands.waiting import receipt_command, send_command, spool_command
 from heatpool_client.version import CLIENT_VERSION
 
 
@@ -33,6 +34,9 @@ for command in (
     preview,
     submit,
     replay_command,
+    spool_command,
+    send_command,
+    receipt_command,
     update,
     score_command,
 ):

@@ -62,12 +62,14 @@ class Fault(StrEnum):
     ROW_BROKEN = "row_broken"
     NO_ROW_USABLE = "no_row_usable"
     RECORD_TOO_LARGE = "record_too_large"
+    NOTHING_WAITS = "nothing_waits"
     SHIFT_NEEDS_FILE = "shift_needs_file"
     # the pool
     UNREACHABLE = "unreachable"
     ANSWER_GARBLED = "answer_garbled"
     REDIRECTED = "redirected"
     REFUSED = "refused"
+    RECEIPT_INVALID = "receipt_invalid"
     # models
     NO_MODEL = "no_model"
     MODEL_REJECTED = "model_rejected"

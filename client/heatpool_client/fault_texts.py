@@ -153,6 +153,9 @@ TEXTS: Final[dict[Fault, Text]] = {
         "One record takes {0} bytes, more than a request may have ({1}).",
         "Ein Datensatz hat {0} Bytes, mehr als eine Anfrage haben darf ({1}).",
     ),
+    Fault.NOTHING_WAITS: Text(
+        Exit.INPUT, "No readings wait to be sent.", "Es warten keine Messwerte auf das Senden."
+    ),
     Fault.SHIFT_NEEDS_FILE: Text(
         Exit.INPUT,
         "--shift now reads the file twice, which standard input does not allow; give seconds.",
@@ -181,6 +184,7 @@ TEXTS: Final[dict[Fault, Text]] = {
         "The pool refused (status {0}, {1}): {2}",
         "Der Datenpool hat abgelehnt (Status {0}, {1}): {2}",
     ),
+    Fault.RECEIPT_INVALID: Text(Exit.INPUT, "{0!r} is no receipt.", "{0!r} ist keine Quittung."),
     Fault.NO_MODEL: Text(
         Exit.NOTHING,
         "No model is opened yet; run `heatpool update`.",

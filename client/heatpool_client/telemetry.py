@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from heatpool_client import config as configuration
+from heatpool_client import erasure
 from heatpool_client.clock import SYSTEM, Clock
 from heatpool_client.consent_watch import ConsentWatch
 from heatpool_client.courier import BACKOFF_S_FIRST, SKEW_S_MAX, Round, read_notes, send_waiting
@@ -244,6 +245,8 @@ class Telemetry:
             with self._lock:  # what another thread had kept meanwhile
                 self._pending.clear()
                 self._pool.spool.empty()
+        if self._home.erasure.exists():
+            erasure.send(self._pool)
         return False
 
     def _say(self, problem: ClientError) -> None:

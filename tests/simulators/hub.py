@@ -35,6 +35,7 @@ from heatpool_contract.answers import (
 from heatpool_contract.grants import make_grant, read_registration
 from heatpool_contract.identity import InstallationId
 from heatpool_contract.refusals import Refusal
+from heatpool_contract.request_signing import Request, signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,6 +103,9 @@ class Hub:
         """More of them are answered with 413."""
         self.skew_s: float | None = None
         """What a newer edge says of the logger's clock."""
+        self.receipts: dict[str, bytes] = {}
+        """Receipt -> answer."""
+        self.erased: list[str] = []
         self.date_s: float | None = None
         """Goes into the `Date` header."""
 
@@ -127,6 +131,11 @@ class Hub:
             ("GET", "check"): self._check,
             ("GET", "download"): self._download,
         }
+        if seen.method == "DELETE":
+            return self._erase(seen)
+        if "/receipt/" in seen.path:
+            known = self.receipts.get(seen.path.rsplit("/", 1)[-1])
+            return refusal(Refusal.NOT_FOUND) if known is None else Reply(200, known)
         route = routes.get((seen.method, seen.path.rsplit("/", 1)[-1]))
         return refusal(Refusal.NOT_FOUND) if route is None else route(seen)
 
@@ -166,6 +175,14 @@ class Hub:
         if known != request.x25519:
             return refusal(Refusal.KEY_CONFLICT)
         return json(KeysAnswer(status="bound"), 201)
+
+    def _erase(self, seen: Seen) -> Reply:
+        installation = InstallationId(seen.path.rsplit("/", 1)[-1])
+        request = Request("DELETE", seen.path, "", seen.body, installation)
+        if signer(request, seen.headers, NOW_S) is None:
+            return refusal(Refusal.TOKEN_WRONG)
+        self.erased.append(installation)
+        return Reply(202, b'{"receipt":"erasure-1"}')
 
     def _check(self, seen: Seen) -> Reply:
         release = self.release
@@ -240,7 +257,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             except OSError:  # the client had enough
                 self.close_connection = True
 
-        do_GET = do_PUT = do_POST = handle_any  # noqa: N815 - the names http.server looks for
+        do_GET = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - the names http.server looks for
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
             """Stay silent."""

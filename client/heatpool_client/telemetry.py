@@ -30,6 +30,7 @@ from heatpool_client.faults import ClientError, Exit
 from heatpool_client.home import find_home
 from heatpool_client.intake import CLOCK_WENT_BACK, Intake
 from heatpool_client.pool import Pool
+from heatpool_client.updating import update_if_due
 from heatpool_client.version import BUILT_S
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ class Telemetry:
             with self._sending:
                 try:
                     done = self._send(at_once=False)
+                    self._update()
                 except Exception:  # noqa: BLE001 - a dead thread would keep readings for ever
                     _log.exception("sending failed")
                     done = None
@@ -235,6 +237,19 @@ class Telemetry:
         if notes.clock_skew_s is not None and abs(notes.clock_skew_s) > SKEW_S_MAX:
             _log.warning("this clock is off by %.0f s", notes.clock_skew_s)
         return done
+
+    def _update(self) -> None:
+        if self._watch.refusal() is not None or not self._pool.config.updates:
+            return
+        try:
+            news = update_if_due(self._pool)
+        except ClientError as error:
+            _log.warning("no update: %s: %s", error.code, error)
+            return
+        if news is not None and news.became_eligible:
+            _log.info("this home has become eligible for the pool's detector")
+        if news is not None and news.activated:
+            _log.info("detector %s is active", news.watched.version)
 
     def _may_send(self) -> bool:
         refusal = self._watch.refusal()

@@ -63,6 +63,8 @@ class Reply(msgspec.Struct, frozen=True):
     """Pause before each byte of the body."""
     hang_up: bool = False
     """Close the connection without an answer."""
+    cut_at: int | None = None
+    """Close the connection after so many bytes of the body."""
 
 
 def json(value: msgspec.Struct, status: int = 200) -> Reply:
@@ -97,6 +99,8 @@ class Hub:
         self.fresh: Callable[[Release], bytes] = Release.fresh
         self.grant_key: bytes | None = None
         """Grants are sealed to this key instead of the registered one."""
+        self.ranges = True
+        """Serves parts of a release."""
         self.rejected_index: int | None = None
         """Record that each submission has rejected."""
         self.records_max: int | None = None
@@ -213,10 +217,17 @@ class Hub:
         release = self.release
         if release is None or seen.query.get("hash") != release.model_hash:
             return refusal(Refusal.HASH_NOT_SERVED)
-        return Reply(200, self.served or release.blob, {"etag": f'"{release.model_hash}"'})
+        content = self.served or release.blob
+        first = int(seen.headers.get("range", "bytes=0-")[6:-1])
+        if not self.ranges or first == 0:
+            return Reply(200, content, {"etag": f'"{release.model_hash}"'})
+        if first >= len(content):
+            return Reply(416)
+        part = {"content-range": f"bytes {first}-{len(content) - 1}/{len(content)}"}
+        return Reply(206, content[first:], part)
 
 
-def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
+def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - counts all methods of the class
     class Handler(BaseHTTPRequestHandler):
         """One connection."""
 
@@ -237,16 +248,23 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             if reply.hang_up:
                 self.close_connection = True
                 return
+            self._send_head(reply)
+            self._send(reply)
+
+        def _send_head(self, reply: Reply) -> None:
             self.send_response_only(reply.status)
             if hub.date_s is not None:
                 self.send_header("date", formatdate(hub.date_s, usegmt=True))
             for name, value in {"content-length": str(len(reply.body)), **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self._send(reply)
 
         def _send(self, reply: Reply) -> None:
             try:
+                if reply.cut_at is not None:
+                    self.wfile.write(reply.body[: reply.cut_at])
+                    self.close_connection = True
+                    return
                 if not reply.drip_s:
                     self.wfile.write(reply.body)
                     return

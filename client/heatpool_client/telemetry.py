@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from heatpool_client import config as configuration
-from heatpool_client import erasure
 from heatpool_client.clock import SYSTEM, Clock
 from heatpool_client.consent_watch import ConsentWatch
 from heatpool_client.courier import BACKOFF_S_FIRST, SKEW_S_MAX, Round, read_notes, send_waiting
@@ -261,6 +260,8 @@ class Telemetry:
                 self._pending.clear()
                 self._pool.spool.empty()
         if self._home.erasure.exists():
+            from heatpool_client import erasure  # noqa: PLC0415 - 30 ms, and seldom needed
+
             erasure.send(self._pool)
         return False
 

@@ -11,7 +11,7 @@ MEMBERS := contract chassis ingest writer trainer modelhub client fleet deploy
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(STAMP) victoria  ## install Python packages (uv.lock) and VictoriaMetrics
+setup: $(STAMP) victoria mosquitto  ## install Python packages (uv.lock), VictoriaMetrics, Mosquitto
 
 $(STAMP): uv.lock pyproject.toml $(wildcard */pyproject.toml services/*/pyproject.toml)
 	@deploy/install/uv.sh
@@ -20,6 +20,9 @@ $(STAMP): uv.lock pyproject.toml $(wildcard */pyproject.toml services/*/pyprojec
 
 victoria:
 	@deploy/install/victoria.sh
+
+mosquitto:
+	@deploy/install/mosquitto.sh
 
 test: setup lint types isolation  ## the whole suite
 	$(RUN)pytest
@@ -62,4 +65,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria test quick lint fmt types isolation sizes schema demo up down clean
+.PHONY: help setup victoria mosquitto test quick lint fmt types isolation sizes schema demo up down clean

@@ -37,6 +37,9 @@ class Fault(StrEnum):
     STATE_UNUSABLE = "state_unusable"
     SPOOL_UNUSABLE = "spool_unusable"
     EXTRA_MISSING = "extra_missing"
+    BROKER_UNREACHABLE = "broker_unreachable"
+    SOURCE_UNREACHABLE = "source_unreachable"
+    MAP_INVALID = "map_invalid"
     TRUST_MISSING = "trust_missing"
     TRUST_REJECTED = "trust_rejected"
     # consent

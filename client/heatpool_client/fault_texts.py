@@ -51,6 +51,19 @@ TEXTS: Final[dict[Fault, Text]] = {
         "This needs another package: run `pip install 'heatpool-client[{0}]'`.",
         "Dafür fehlt ein Paket: bitte `pip install 'heatpool-client[{0}]'` ausführen.",
     ),
+    Fault.BROKER_UNREACHABLE: Text(
+        Exit.UNREACHABLE,
+        "The MQTT broker at {0} cannot be reached: {1}",
+        "Der MQTT-Broker unter {0} ist nicht erreichbar: {1}",
+    ),
+    Fault.SOURCE_UNREACHABLE: Text(
+        Exit.UNREACHABLE,
+        "The source {0} cannot be read: {1}",
+        "Die Quelle {0} ist nicht lesbar: {1}",
+    ),
+    Fault.MAP_INVALID: Text(
+        Exit.INPUT, "The map {0} is not valid: {1}", "Die Zuordnung {0} ist ungültig: {1}"
+    ),
     Fault.TRUST_MISSING: Text(
         Exit.SETUP,
         "No trust file is known; get the pool's first one and run `heatpool trust FILE`.",

@@ -7,6 +7,8 @@ import os
 import rich_click as click
 
 from heatpool_client.commands.detecting import score_command, update
+from heatpool_client.commands.doctor import doctor
+from heatpool_client.commands.measuring import completion, run_command, sources
 from heatpool_client.commands.owner import consent_command, init, register, trust
 from heatpool_client.commands.sending import preview, replay_command, submit
 from heatpool_client.commands.shell import Surroundings
@@ -39,6 +41,10 @@ for command in (
     receipt_command,
     update,
     score_command,
+    sources,
+    run_command,
+    doctor,
+    completion,
 ):
     cli.add_command(command)
 

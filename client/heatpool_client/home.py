@@ -14,6 +14,7 @@ between creation and chmod.
     models/          opened models (`heatpool_client.models`)
     spool.db         readings that wait (`heatpool_client.spool`)
     sending.json     how sending went last (`heatpool_client.courier`)
+    source.toml      what `heatpool run` reads (`heatpool_client.sources.opening`)
     alerts.toml      whom to tell what, and the broker (`heatpool_client.notifying`)
     updating.json    how the last update went (`heatpool_client.updating`)
     erasure.json     an erasure that the pool has not confirmed (`heatpool_client.erasure`)
@@ -57,6 +58,7 @@ class Home:
         self.models = root / "models"
         self.spool = root / "spool.db"
         self.sending = root / "sending.json"
+        self.source = root / "source.toml"
         self.alerts = root / "alerts.toml"
         self.updating = root / "updating.json"
         self.erasure = root / "erasure.json"

@@ -49,6 +49,9 @@ isolation: $(STAMP)  ## every member imports with its own dependencies alone
 sizes: $(STAMP)  ## size of the environment of each member
 	@deploy/install/sizes.sh $(MEMBERS)
 
+wheels: $(STAMP)  ## build contract and client as wheels, try them in an empty environment
+	@deploy/install/wheels.sh dist
+
 schema: $(STAMP)  ## write JSON Schema and the table of refusals from the contract
 	$(RUN)python contract/schema/generate.py
 
@@ -65,4 +68,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria mosquitto test quick lint fmt types isolation sizes schema demo up down clean
+.PHONY: help setup victoria mosquitto test quick lint fmt types isolation sizes wheels schema demo up down clean

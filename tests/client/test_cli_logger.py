@@ -6,6 +6,7 @@ import math
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -18,15 +19,19 @@ from simulators.mosquitto import running
 from simulators.publisher import NOW_S, release
 from simulators.tiny_detector import HOT, payload
 
+import heatpool_client
+from heatpool_client import updating
 from heatpool_client.__main__ import cli
 from heatpool_client.commands.shell import Surroundings
 from heatpool_client.home import Home, write_private
 from heatpool_client.mqtt import Broker, MqttSettings
+from heatpool_client.notifying import AlertSettings
+from heatpool_client.running import Logger
+from heatpool_client.sources.mapping import Seen
+from heatpool_client.telemetry import Telemetry
 from heatpool_contract.refusals import Refusal
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from simulators.faketime import FakeTime
 
     from heatpool_client.config import Config
@@ -135,6 +140,46 @@ def test_the_doctor_survives_garbage(
     assert "spool_damaged 1" in heatpool("doctor", "--offline").output
     home.config.write_text("nonsense", encoding="utf-8")
     assert findings(heatpool("doctor", "--json")) == {"config": "error"}
+
+
+class Still:
+    """A source that always measures the same."""
+
+    def read(self) -> list[Seen]:
+        """One usual value."""
+        return [Seen("temp_flow", "°C", 40.0, "ok", 0, 99)]
+
+
+def test_becoming_eligible_is_told_once(
+    pool: Pool, hub: Hub, environ: dict[str, str], fake_time: FakeTime
+) -> None:
+    """After the update that says so; a restart does not tell it again."""
+    hub.release = release(payload())
+    hub.eligible = False
+    updating.note(pool, pool.update())
+    with Telemetry(
+        home=pool.home.root, environ=environ, clock=fake_time.clock(), background=False
+    ) as telemetry:
+        logger = Logger(pool, telemetry, AlertSettings())
+        logger.cycle(Still())
+        told_before = dict(logger._notifier.state.told)
+        hub.eligible = True
+        updating.note(pool, pool.update())
+        logger.cycle(Still())
+        again = Logger(pool, telemetry, AlertSettings())
+        fake_time.now_s += 7 * 3600
+        again.cycle(Still())
+    assert told_before == {}
+    assert list(logger._notifier.state.told) == ["became_eligible"]
+    assert again._notifier.state == logger._notifier.state
+
+
+def test_the_readme_lists_every_command() -> None:
+    """Also those of groups."""
+    readme = Path(heatpool_client.__file__).parent.parent / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    for name in cli.commands:
+        assert f"| `{name}" in text, name
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -14,7 +14,7 @@ from simulators.mosquitto import free_port
 if TYPE_CHECKING:
     from heatpool_client.sources.mapping import Register, RegisterMap
 
-REGISTER_MAPS = ("idm_navigator_2_0",)
+REGISTER_MAPS = ("ecodan_procon", "idm_navigator_2_0", "stiebel_eltron_wpm")
 
 
 def words_of(register: Register, value: float, order: str) -> list[int]:
@@ -57,7 +57,9 @@ class HeatPump:
         words = {
             one.address + i: word
             for one in self.map.registers
-            for i, word in enumerate(words_of(one, self.expected[one.field], self.map.word_order))
+            for i, word in enumerate(
+                words_of(one, round(self.expected[one.field] / one.scale), self.map.word_order)
+            )
         }
         data = [
             SimData(address, values=word, datatype=DataType.REGISTERS)

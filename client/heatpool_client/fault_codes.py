@@ -48,6 +48,7 @@ class Fault(StrEnum):
     CONSENT_OTHER_VERSION = "consent_other_version"
     CONSENT_DAMAGED = "consent_damaged"
     DO_NOT_TRACK = "do_not_track"
+    INSTALLATION_ERASED = "installation_erased"
     # input
     FILE_UNREADABLE = "file_unreadable"
     FILE_EMPTY = "file_empty"

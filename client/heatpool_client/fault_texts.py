@@ -103,6 +103,13 @@ TEXTS: Final[dict[Fault, Text]] = {
         "DO_NOT_TRACK is set in the environment; nothing is sent.",
         "DO_NOT_TRACK ist in der Umgebung gesetzt; es wird nichts gesendet.",
     ),
+    Fault.INSTALLATION_ERASED: Text(
+        Exit.NO_CONSENT,
+        "The pool was asked to forget this installation. To share again, make a new one: "
+        "`heatpool init --home {0}`.",
+        "Der Datenpool sollte diese Installation vergessen. Um wieder zu teilen, bitte eine neue "
+        "einrichten: `heatpool init --home {0}`.",
+    ),
     Fault.FILE_UNREADABLE: Text(Exit.INPUT, "{0} cannot be read: {1}", "{0} ist nicht lesbar: {1}"),
     Fault.FILE_EMPTY: Text(Exit.INPUT, "{0} is empty.", "{0} ist leer."),
     Fault.FILE_NOT_TEXT: Text(

@@ -196,7 +196,8 @@ class Spool:
             ClientError: `spool_unusable`.
         """
         with self._open() as database:
-            totals = dict(database.execute("SELECT name, value FROM totals").fetchall())
+            found = dict(database.execute("SELECT name, value FROM totals").fetchall())
+            totals = {str(name): int(value) for name, value in found.items() if name != "schema"}
             oldest, newest = database.execute(
                 "SELECT min(timestamp_ms), max(timestamp_ms) FROM readings"
             ).fetchone()
@@ -205,17 +206,17 @@ class Spool:
                 " LEFT JOIN readings r ON r.batch = b.number"
                 " WHERE b.refused IS NOT NULL GROUP BY b.number"
             ).fetchall()
-        return Waiting(
-            records=totals.pop("rows"),
-            bytes=totals.pop("bytes"),
-            oldest_s=None if oldest is None else oldest / 1000,
-            newest_s=None if newest is None else newest / 1000,
-            set_aside=[
-                SetAside(number, records, msgspec.json.decode(reason, type=Reason))
-                for number, records, reason in refused
-            ],
-            counts=totals,
-        )
+            return Waiting(
+                records=totals.pop("rows"),
+                bytes=totals.pop("bytes"),
+                oldest_s=None if oldest is None else oldest / 1000,
+                newest_s=None if newest is None else newest / 1000,
+                set_aside=[
+                    SetAside(number, records, msgspec.json.decode(reason, type=Reason))
+                    for number, records, reason in refused
+                ],
+                counts=totals,
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -235,6 +236,11 @@ class Spool:
                     if spool_store.is_damage(error):
                         self._restart()
                 raise ClientError(Fault.SPOOL_UNUSABLE, self.path, error) from error
+            except (ValueError, TypeError) as error:  # a value has decayed into another type
+                self.close()
+                with suppress(sqlite3.Error, OSError):
+                    self._restart()
+                raise ClientError(Fault.SPOOL_UNUSABLE, self.path, error) from error
             except OSError as error:
                 self.close()
                 raise ClientError(Fault.SPOOL_UNUSABLE, self.path, error.strerror) from error
@@ -245,8 +251,8 @@ class Spool:
         if self._database is None:
             try:
                 self._database = spool_store.connect(self.path)
-            except sqlite3.Error as error:
-                if not spool_store.is_damage(error):
+            except (sqlite3.Error, ValueError, TypeError) as error:
+                if isinstance(error, sqlite3.Error) and not spool_store.is_damage(error):
                     raise
                 self._restart()
             self._seen = _inode(self.path)

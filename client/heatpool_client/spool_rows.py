@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from heatpool_client import spool_store
 from heatpool_client.submission import BODY_BYTES_MAX, Sender
 from heatpool_client.waiting import DROPPED_SIZE, Batch, Order
 from heatpool_contract.telemetry import FIELDS_PER_REQUEST_MAX
@@ -38,6 +39,8 @@ def next_batch(
     rows = database.execute(
         "SELECT record FROM readings WHERE batch = ? ORDER BY timestamp_ms, number", [number]
     ).fetchall()
+    if not all(spool_store.is_record(record) for (record,) in rows):
+        raise ValueError(f"batch {number} has decayed")
     frozen = msgspec.json.decode(head, type=Sender)
     return Batch(number, frozen, tuple(record for (record,) in rows), attempts)
 

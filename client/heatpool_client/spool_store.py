@@ -51,7 +51,7 @@ CREATE TABLE IF NOT EXISTS readings (
   batch INTEGER REFERENCES batches (number));
 CREATE INDEX IF NOT EXISTS readings_batch ON readings (batch, number);
 CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
-INSERT OR IGNORE INTO totals VALUES ('rows', 0), ('bytes', 0);
+INSERT OR IGNORE INTO totals VALUES ('rows', 0), ('bytes', 0), ('schema', 1);
 CREATE TRIGGER IF NOT EXISTS readings_in AFTER INSERT ON readings BEGIN
   UPDATE totals SET value = value + 1 WHERE name = 'rows';
   UPDATE totals SET value = value + length(new.record) + 40 WHERE name = 'bytes';
@@ -63,7 +63,8 @@ END;
 PRAGMA user_version=1;
 COMMIT;
 """
-_CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+"""`SQLITE_ERROR` is a wrong statement: ours are right, so a table or column has decayed."""
 _SALVAGED: Final = (
     ("batches", "number, head, attempts, refused"),
     ("readings", "number, timestamp_ms, record, batch"),
@@ -125,7 +126,7 @@ def salvage(aside: Path, into: sqlite3.Connection) -> int:
             places = ", ".join("?" * len(columns.split(",")))
             insert = f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({places})"  # noqa: S608 - our own words
             for row in _readable(aside, f"SELECT {columns} FROM {table} ORDER BY number"):  # noqa: S608 - our own words
-                if table == "readings" and not _is_record(row[2]):
+                if table == "readings" and not is_record(row[2]):
                     continue
                 with suppress(sqlite3.IntegrityError):  # a column that decayed to NULL
                     into.execute(insert, row)
@@ -150,18 +151,34 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     for pragma in _PRAGMAS:
         database.execute(pragma).fetchall()
     (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA:
+    if version > SCHEMA and _says_so_twice(database, version):
         raise ClientError(Fault.SPOOL_UNUSABLE, path, f"schema {version}")
+    if version > SCHEMA:
+        raise _damage(f"schema {version}")
     if version == 0:
         database.executescript(_TABLES)
     (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
-        error = sqlite3.DatabaseError(verdict)
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT  # as SQLite itself says it
-        raise error
+        raise _damage(verdict)
 
 
-def _is_record(value: object) -> bool:
+def _damage(why: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(why)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT  # as SQLite itself says it
+    return error
+
+
+def _says_so_twice(database: sqlite3.Connection, version: int) -> bool:
+    """Whether a newer program wrote this version, or a flipped bit."""
+    try:
+        found = database.execute("SELECT value FROM totals WHERE name = 'schema'").fetchone()
+    except sqlite3.DatabaseError:
+        return False
+    return found is not None and found[0] == version
+
+
+def is_record(value: object) -> bool:
+    """Whether it is a record's JSON, as far as one can tell."""
     try:
         return isinstance(value, bytes) and bool(
             msgspec.json.decode(value, type=dict[str, float | bool])
@@ -171,5 +188,6 @@ def _is_record(value: object) -> bool:
 
 
 def _readable(aside: Path, query: str) -> Iterator[tuple[object, ...]]:
-    with suppress(sqlite3.Error), closing(sqlite3.connect(aside)) as database:
+    unreadable = (sqlite3.Error, ValueError)  # ValueError: text that is none any more
+    with suppress(*unreadable), closing(sqlite3.connect(aside)) as database:
         yield from database.execute(query)

@@ -76,6 +76,19 @@ def test_an_unknown_installation_is_as_good_as_erased(
     assert heatpool("send").exit_code == 4
 
 
+def test_an_erased_installation_cannot_share_again(
+    heatpool: Heatpool, pool: Pool, hub: Hub
+) -> None:
+    """Neither while the erasure waits nor after it: a new one has a new id and new keys."""
+    assert pool
+    hub.scripted.append(Reply(hang_up=True))
+    heatpool("consent", "--withdraw", "--erase")
+    assert heatpool("consent", "--accept", consent.CONSENT_VERSION).exit_code == 4
+    heatpool("send")
+    assert heatpool("consent", "--accept", consent.CONSENT_VERSION).exit_code == 4
+    assert "new" in heatpool("consent", "--accept", consent.CONSENT_VERSION).output
+
+
 def test_no_other_request_gets_the_permit(pool: Pool) -> None:
     """It is made after a withdrawal only."""
     with pytest.raises(ClientError) as caught:

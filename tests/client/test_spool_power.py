@@ -38,7 +38,7 @@ if bytes_max:
 for number in range(first, first + 100_000 if not bytes_max else first + 60):
     try:
         spool = Spool(path, Bounds(), SYSTEM)
-        spool.append([(number, b'{"timestamp":0,"a":%d,"b":"%s"}' % (number, b"x" * 500))])
+        spool.append([(number, b'{"timestamp":0,"a":%d,"%s":1}' % (number, b"x" * 500))])
         spool.close()
     except ClientError as error:
         print("failed", error.code, flush=True)

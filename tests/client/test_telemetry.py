@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -261,6 +262,22 @@ def test_the_thread_sends_and_close_flushes(
     with Telemetry(home=home.root, environ=environ, clock=SYSTEM) as telemetry:
         telemetry.record({"a": 1})
     assert [one["a"] for one in sent(hub)] == [1]
+
+
+def test_the_thread_sends_and_updates_by_itself(
+    home: Home, agreed: Config, environ: dict[str, str], hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody calls `flush`; the update is the daily one, its failure only a log line."""
+    assert agreed
+    monkeypatch.setattr("heatpool_client.telemetry.FIRST_S", 0.01)
+    telemetry = Telemetry(home=home.root, environ=environ)
+    telemetry.record({"a": 1})
+    deadline_s = time.monotonic() + 10
+    while "/api/v1/model/check" not in hub.paths() and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    telemetry.close()
+    assert [one["a"] for one in sent(hub)] == [1]
+    assert "/api/v1/model/check" in hub.paths()
 
 
 def test_close_does_not_wait_for_a_server_that_hangs(

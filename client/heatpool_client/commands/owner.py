@@ -142,6 +142,8 @@ def consent_command(
         raise click.UsageError("--erase goes with --withdraw")
     shown = dropped = None
     if accept is not None:
+        if erasure.last(shell.home) is not None:  # its id is gone for good at the pool
+            raise ClientError(Fault.INSTALLATION_ERASED, f"{shell.home.root}-2")
         shell.home.create()
         _grant(shell, accept, "option")
     elif withdraw:

@@ -11,7 +11,7 @@ MEMBERS := contract chassis ingest writer trainer modelhub client fleet deploy
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(STAMP) victoria  ## install Python packages (uv.lock) and VictoriaMetrics
+setup: $(STAMP) victoria mosquitto  ## install Python packages (uv.lock), VictoriaMetrics, Mosquitto
 
 $(STAMP): uv.lock pyproject.toml $(wildcard */pyproject.toml services/*/pyproject.toml)
 	@deploy/install/uv.sh
@@ -20,6 +20,9 @@ $(STAMP): uv.lock pyproject.toml $(wildcard */pyproject.toml services/*/pyprojec
 
 victoria:
 	@deploy/install/victoria.sh
+
+mosquitto:
+	@deploy/install/mosquitto.sh
 
 test: setup lint types isolation  ## the whole suite
 	$(RUN)pytest
@@ -52,6 +55,9 @@ chaos: setup  ## every fault under load: kills, freezes, full disks; about half 
 bench-pipeline: setup  ## the pipeline beside vmagent and the bare store; growth with homes
 	PATH="$(CURDIR)/$(RUN):$$PATH" PYTHONPATH=tests $(RUN)python bench/pipeline/compare.py $(BENCH)
 
+wheels: $(STAMP)  ## build contract and client as wheels, try them in an empty environment
+	@deploy/install/wheels.sh dist
+
 schema: $(STAMP)  ## write JSON Schema and the table of refusals from the contract
 	$(RUN)python contract/schema/generate.py
 
@@ -83,4 +89,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria test quick lint fmt types isolation sizes schema api-docs demo bench bench-edge bench-pipeline chaos faults-edge fuzz up down clean
+.PHONY: help setup victoria mosquitto test quick lint fmt types isolation sizes wheels schema api-docs demo bench bench-edge bench-pipeline chaos faults-edge fuzz up down clean

@@ -2,13 +2,12 @@
 
 In: readings of one heat pump. Out: stored submissions, verified models, scores. Guarantee: nothing
 is sent without consent; no model is used that was not verified; importing this opens nothing and
-loads no HTTP library.
+loads no HTTP library. For asyncio there is `heatpool_client.aio`.
 
-    from heatpool_client import Pool, Row
+    from heatpool_client import Telemetry
 
-    with Pool.open() as pool:
-        for totals in pool.send([Row(1795219200.0, {"temp_outdoor": 3.5})]):
-            print(totals.samples_accepted)
+    telemetry = Telemetry()
+    telemetry.record({"temp_flow": 35.1, "power": 1210})
 """
 
 from heatpool_client.clock import SYSTEM, Clock
@@ -19,6 +18,7 @@ from heatpool_client.home import Home
 from heatpool_client.pool import Pool
 from heatpool_client.replay import Totals
 from heatpool_client.submission import Row, Sender, submissions
+from heatpool_client.telemetry import Telemetry
 from heatpool_client.upload import Stored
 from heatpool_client.version import CLIENT_VERSION
 
@@ -36,6 +36,7 @@ __all__ = [
     "Row",
     "Sender",
     "Stored",
+    "Telemetry",
     "Totals",
     "Unreachable",
     "submissions",

@@ -7,10 +7,13 @@ import os
 import rich_click as click
 
 from heatpool_client.commands.detecting import score_command, update
+from heatpool_client.commands.doctor import doctor
+from heatpool_client.commands.measuring import completion, run_command, sources
 from heatpool_client.commands.owner import consent_command, init, register, trust
 from heatpool_client.commands.sending import preview, replay_command, submit
 from heatpool_client.commands.shell import Surroundings
 from heatpool_client.commands.standing import status
+from heatpool_client.commands.waiting import receipt_command, send_command, spool_command
 from heatpool_client.version import CLIENT_VERSION
 
 
@@ -33,8 +36,15 @@ for command in (
     preview,
     submit,
     replay_command,
+    spool_command,
+    send_command,
+    receipt_command,
     update,
     score_command,
+    sources,
+    run_command,
+    doctor,
+    completion,
 ):
     cli.add_command(command)
 

@@ -14,6 +14,7 @@ import msgspec
 
 from heatpool_client.faults import ClientError, Fault, Language
 from heatpool_client.home import read_private
+from heatpool_client.waiting import Bounds, Order
 from heatpool_contract.identity import (
     InstallationId,
     ModelSlug,
@@ -77,6 +78,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Deadline of one request with its answer."""
     retry_s_max: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 300.0
     """How long a submission is retried before the client gives up for now."""
+    interval_s: Annotated[float, msgspec.Meta(ge=300, le=86_400)] = 3600.0
+    """How often waiting readings are sent, and a tenth more or less."""
+    order: Order = "oldest"
+    """Which of the waiting readings go first."""
+    spool_bytes_max: Annotated[int, msgspec.Meta(ge=1024**2, le=1024**4)] = 64 * 1024**2
+    """Of waiting readings; then the oldest are dropped, and counted."""
+    spool_days_max: Annotated[float, msgspec.Meta(ge=1, le=334)] = 90.0
+    """Older readings are dropped, and counted; the pool keeps 334 days."""
+    updates: bool = True
+    """Look for a new detector once a day while the library runs."""
     columns: dict[str, str] = {}
     """Column of a table -> field that is sent."""
     drop: tuple[str, ...] = ()
@@ -109,6 +120,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if slug is None:  # __post_init__ has seen to that
             raise AssertionError(self.model)
         return slug
+
+    @property
+    def bounds(self) -> Bounds:
+        """Of the spool."""
+        return Bounds(self.spool_bytes_max, self.spool_days_max * 86_400)
 
     @property
     def submit_url(self) -> str:

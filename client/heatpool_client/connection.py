@@ -9,7 +9,7 @@ httpx is imported when the first connection opens: it takes longer than all the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -17,7 +17,7 @@ from heatpool_client.config import is_loopback
 from heatpool_client.faults import ClientError, Fault, Words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -72,6 +72,16 @@ class ProblemSeen(msgspec.Struct, frozen=True):
     detail: str = ""
     detail_de: str = ""
     limit: int | None = None
+
+
+class Sink(Protocol):
+    """Takes a body piece by piece."""
+
+    def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """The head has come."""
+
+    def take(self, chunk: bytes) -> None:
+        """A piece has come."""
 
 
 class Connection:
@@ -145,27 +155,28 @@ class Connection:
         request = self._http.build_request(
             method, self.base_url + path, params=params, headers=headers, content=content
         )
-        chunks: list[bytes] = []
-        answer = self._exchange(request, chunks.append, ANSWER_BYTES_MAX, self._exchange_s_max)
-        return answer if answer.body else msgspec.structs.replace(answer, body=b"".join(chunks))
+        return self._exchange(request, None, ANSWER_BYTES_MAX, self._exchange_s_max)
 
     def fetch(
         self,
         path: str,
         params: Mapping[str, str],
-        take: Callable[[bytes], object],
+        sink: Sink,
         *,
+        headers: Mapping[str, str],
         bytes_max: int,
         s_max: float,
     ) -> Answer:
-        """GET whose successful body goes to `take` piece by piece; other bodies are in the answer.
+        """GET whose successful body goes to `sink` piece by piece; other bodies are in the answer.
 
         Raises:
             Unreachable: network, TLS, deadline.
             ClientError: `redirected`, `answer_garbled` (more than `bytes_max`).
         """
-        request = self._http.build_request("GET", self.base_url + path, params=dict(params))
-        return self._exchange(request, take, bytes_max, s_max)
+        request = self._http.build_request(
+            "GET", self.base_url + path, params=dict(params), headers=headers
+        )
+        return self._exchange(request, sink, bytes_max, s_max)
 
     def close(self) -> None:
         """Close the sockets."""
@@ -187,7 +198,7 @@ class Connection:
     def _exchange(
         self,
         request: httpx.Request,
-        take: Callable[[bytes], object],
+        sink: Sink | None,
         bytes_max: int,
         s_max: float,
     ) -> Answer:
@@ -201,9 +212,10 @@ class Connection:
                 if response.status_code in STATUS_REDIRECT and "location" in head:
                     raise ClientError(Fault.REDIRECTED, self.base_url, head["location"])
                 body = b""
-                if response.status_code < STATUS_ERROR:
+                if sink is not None and response.status_code < STATUS_ERROR:
+                    sink.begin(response.status_code, head)
                     for chunk in self._capped(response, bytes_max, end_s):
-                        take(chunk)
+                        sink.take(chunk)
                 else:
                     body = b"".join(self._capped(response, ANSWER_BYTES_MAX, end_s))
                 return Answer(response.status_code, head, body)

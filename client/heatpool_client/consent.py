@@ -2,7 +2,8 @@
 
 In: the owner's decision, the environment. Out: a record in `consent.jsonl`; a `Permit`. Guarantee:
 the HTTP side takes a `Permit`, only `require` makes one, and it makes none before an explicit
-opt-in to the present text, after a withdrawal, or while DO_NOT_TRACK is set.
+opt-in to the present text, after a withdrawal, or while DO_NOT_TRACK is set. One exception: the
+erasure that the owner asked for is sent after the withdrawal (`for_erasure`).
 
 The record says who (by its place), when, to which text (version and SHA-256), how and for what was
 agreed, as GDPR Art. 7(1) asks for; withdrawing is as easy as giving (Art. 7(3)).
@@ -45,7 +46,7 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Permit(msgspec.Struct, frozen=True):
-    """Sending is allowed. Made by `require` alone."""
+    """Sending is allowed. Made by `require`, and by `for_erasure` for that one request."""
 
     consent: Consent
 
@@ -163,6 +164,18 @@ def require(home: Home, environ: Mapping[str, str]) -> Permit:
         raise ClientError(Fault.CONSENT_MISSING, CONSENT_VERSION)
     if last.version != CONSENT_VERSION:
         raise ClientError(Fault.CONSENT_OUTDATED, last.version, CONSENT_VERSION)
+    return Permit(last)
+
+
+def for_erasure(home: Home) -> Permit:
+    """The permit for the one request that is sent after a withdrawal: the signed erasure.
+
+    Raises:
+        ClientError: `consent_missing`, nothing was withdrawn; `consent_damaged`.
+    """
+    last = current(home)
+    if last is None or last.event != "withdrawn":
+        raise ClientError(Fault.CONSENT_MISSING, CONSENT_VERSION)
     return Permit(last)
 
 

@@ -8,9 +8,16 @@ between creation and chmod.
     token            access token
     identity.json    private keys
     consent.jsonl    consents given and withdrawn, in order
+    CACHEDIR.TAG     says to backup programs: not this folder (`.nobackup`, too)
     trust.1.json     the trust file that came with the pool's address
     trust.json       the newest that was reached from it (`heatpool_client.trusted`)
     models/          opened models (`heatpool_client.models`)
+    spool.db         readings that wait (`heatpool_client.spool`)
+    sending.json     how sending went last (`heatpool_client.courier`)
+    source.toml      what `heatpool run` reads (`heatpool_client.sources.opening`)
+    alerts.toml      whom to tell what, and the broker (`heatpool_client.notifying`)
+    updating.json    how the last update went (`heatpool_client.updating`)
+    erasure.json     an erasure that the pool has not confirmed (`heatpool_client.erasure`)
 """
 
 from __future__ import annotations
@@ -29,6 +36,14 @@ if TYPE_CHECKING:
 SMALL_FILE_BYTES_MAX: Final = 1024 * 1024  # 2,000 consents; everything else is far smaller
 
 
+NOT_TO_BACK_UP: Final = {
+    "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# State of heatpool: not to be backed up, see the client's README.\n",
+    ".nobackup": "",
+}
+"""Heeded by tar, borg and restic (https://bford.info/cachedir); `.nobackup` by others."""
+
+
 class Home:
     """Paths under one folder. Creating a `Home` touches nothing."""
 
@@ -41,15 +56,27 @@ class Home:
         self.consents = root / "consent.jsonl"
         self.trust_first = root / "trust.1.json"
         self.models = root / "models"
+        self.spool = root / "spool.db"
+        self.sending = root / "sending.json"
+        self.source = root / "source.toml"
+        self.alerts = root / "alerts.toml"
+        self.updating = root / "updating.json"
+        self.erasure = root / "erasure.json"
 
     def create(self) -> None:
-        """Make the folder, for its owner alone.
+        """Make the folder, for its owner alone, and mark it as not to be backed up.
+
+        A backup that is played back would bring an old rollback floor, readings that were sent
+        already, and on a second machine the same identity twice.
 
         Raises:
             ClientError: `state_unusable`.
         """
         try:
             self.root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            for name, content in NOT_TO_BACK_UP.items():
+                if not (self.root / name).exists():
+                    write_private(self.root / name, content.encode())
         except OSError as error:
             raise ClientError(Fault.STATE_UNUSABLE, self.root, error.strerror) from error
 

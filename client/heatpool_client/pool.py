@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from heatpool_client.home import Home
     from heatpool_client.models import Active, ModelStore
     from heatpool_client.replay import Totals
+    from heatpool_client.spool import Spool
     from heatpool_client.submission import Row
     from heatpool_client.updates import Update
     from heatpool_client.upload import Stored
@@ -93,6 +94,18 @@ class Pool:
 
         return ModelStore(self.home.models, self.config.slug, engine(), CLIENT_VERSION)
 
+    @cached_property
+    def spool(self) -> Spool:
+        """The readings that wait.
+
+        Raises:
+            ClientError: `spool_unusable`.
+        """
+        from heatpool_client.spool import Spool  # noqa: PLC0415 - see above
+
+        self.home.create()
+        return Spool(self.home.spool, self.config.bounds, self.clock)
+
     def permit(self) -> Permit:
         """The consent to send, for who wants to know before working.
 
@@ -114,8 +127,15 @@ class Pool:
             Refused: it will never be taken.
             ClientError: no consent, no token, `redirected`, `answer_garbled`.
         """
-        connection = self._connection(self.config.submit_url)
-        return upload.submit(connection, submission, self.config.retry_s_max, self.clock)
+        return upload.submit(self.edge(), submission, self.config.retry_s_max, self.clock)
+
+    def edge(self) -> Connection:
+        """The connection that takes submissions.
+
+        Raises:
+            ClientError: no consent, no token.
+        """
+        return self._connection(self.config.submit_url)
 
     def send(
         self, rows: Iterable[Row], *, records_max: int | None = None, speed: float | None = None
@@ -130,7 +150,7 @@ class Pool:
         Raises:
             ClientError: as `submit`; what was yielded last still holds.
         """
-        self._connection(self.config.submit_url)  # refuse before any row is read
+        self.edge()  # refuse before any row is read
         pace = Pace(speed, self.clock)
         limit = records_max or self.config.batch_records_max
         return replay(rows, self.sender, self.submit, limit, pace)
@@ -240,6 +260,8 @@ class Pool:
         for connection in self._connections.values():
             connection.close()
         self._connections.clear()
+        if "spool" in self.__dict__:
+            self.spool.close()
 
     def __enter__(self) -> Self:
         """Use as a context manager."""

@@ -22,7 +22,7 @@ from heatpool_contract.telemetry import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 BODY_BYTES_MAX: Final = 9_500_000
 """Of an encoded request: below the 10 MB at which usual proxies cut, with room for the head."""
@@ -90,6 +90,24 @@ def submissions(
 def body(submission: Submission, sent_at_s: float) -> bytes:
     """The bytes of a request, as `preview` shows and `upload` sends them."""
     return encode(msgspec.structs.replace(submission, sent_at=sent_at_s))
+
+
+def frozen_body(sender: Sender, records: Sequence[bytes], sent_at_s: float) -> bytes:
+    """As `body`, of records that are JSON already: byte for byte the same."""
+    raw = [msgspec.Raw(record) for record in records]
+    return msgspec.json.encode(
+        _Frozen(sender.installation, sender.model, sender.version, raw, sent_at_s)
+    )
+
+
+class _Frozen(msgspec.Struct, frozen=True):
+    """`Submission` with encoded records."""
+
+    installation_id: str
+    heatpump_model: str
+    version: str
+    data: list[msgspec.Raw]
+    sent_at: float
 
 
 def _submission(sender: Sender, data: list[Record]) -> Submission:

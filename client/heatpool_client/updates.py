@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from heatpool_client.connection import Refused, Unreachable, refusal
+from heatpool_client.downloads import download
 from heatpool_client.faults import ClientError, Fault
 from heatpool_client.models import Engine, ModelStore, Offer, OwnKeys
 from heatpool_client.retry import is_worth_repeating
@@ -23,7 +24,6 @@ from heatpool_contract.answers import CheckAnswer
 from heatpool_contract.detector import Detector
 from heatpool_contract.detector_checks import ENGINE, MalformedDetector
 from heatpool_contract.rejects import Reject, SealRefused
-from heatpool_contract.sealed import BLOB_BYTES_USUAL_MAX
 from heatpool_contract.trust import Trust
 
 if TYPE_CHECKING:
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     from heatpool_client.connection import Answer, Connection
 
 CHECK_PATH: Final = "/api/v1/model/check"
-DOWNLOAD_PATH: Final = "/api/v1/model/download"
-DOWNLOAD_S_MAX: Final = 120.0
-DOWNLOAD_RATE_MIN: Final = 1024.0  # bytes a second; GPRS has five times that
-DOWNLOAD_GRACE_S: Final = 10.0  # before the rate means anything
 STATUS_OK: Final = 200
 STATUS_ERROR: Final = 400
 STATUS_CONFLICT: Final = 409
@@ -92,40 +88,6 @@ def check(connection: Connection, config: Config, current_hash: str | None) -> C
         return msgspec.json.decode(answer.body, type=CheckAnswer)
     except ValueError as error:
         raise ClientError(Fault.ANSWER_GARBLED, connection.base_url, error) from error
-
-
-def download(connection: Connection, config: Config, model_hash: str, clock: Clock) -> bytes:
-    """The file of a release.
-
-    It is small and capped, so it is held in memory; nothing of it is written before it is verified.
-
-    Raises:
-        Unreachable: not now, or too slow.
-        Refused: not at all.
-        ClientError: `answer_garbled` (above the cap), `redirected`.
-    """
-    params = {
-        "installation_id": config.installation_id,
-        "model": config.model,
-        "hash": model_hash,
-    }
-    chunks: list[bytes] = []
-    start_s = clock.monotonic_s()
-    size = 0
-
-    def take(chunk: bytes) -> None:
-        nonlocal size
-        size += len(chunk)
-        elapsed_s = clock.monotonic_s() - start_s
-        if elapsed_s > DOWNLOAD_GRACE_S and size < elapsed_s * DOWNLOAD_RATE_MIN:
-            raise Unreachable(f"{size} bytes in {elapsed_s:.0f} s are too slow")
-        chunks.append(chunk)
-
-    answer = connection.fetch(
-        DOWNLOAD_PATH, params, take, bytes_max=BLOB_BYTES_USUAL_MAX, s_max=DOWNLOAD_S_MAX
-    )
-    _expect_ok(connection, answer)
-    return b"".join(chunks)
 
 
 class Updater:
@@ -193,7 +155,9 @@ class Updater:
         grant = self._decoded(answer.key_grant)
         if answer.model_hash is None or grant is None:
             raise self._garbled("eligible, and no key for the model")
-        blob = download(self._connection, self._config, answer.model_hash, self._clock)
+        blob = download(
+            self._connection, self._config, answer.model_hash, self._store.folder, self._clock
+        )
         offer = Offer(
             model_hash=answer.model_hash,
             grant=grant,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 STATUS_OK: Final = 200
 STATUS_ERROR: Final = 400
 GZIP_LEVEL: Final = 6  # numbers shrink to a fifth; 9 takes twice the time for 1 % on a Pi
+_ATTEMPT_MAX: Final = 999  # as far as the edge counts
 _HEADERS: Final = {"content-type": "application/json", "content-encoding": "gzip"}
 
 
@@ -57,6 +58,31 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     duplicate: bool = False
     """The pool had this request already; nothing was stored twice."""
     receipt: str | None = None
+    clock_skew_s: float | None = None
+    """How far this clock is ahead of the pool's, by the pool's own measure."""
+
+
+def deliver(connection: Connection, content: bytes, attempt: int, clock: Clock) -> Stored:
+    """Send the bytes of one request once.
+
+    Args:
+        connection: to the edge.
+        content: before gzip.
+        attempt: how often it was tried before; the edge spreads repeats by it.
+        clock: for `Retry-After` as a date.
+
+    Raises:
+        Unreachable: not now.
+        Refused: the edge will never take it.
+        ClientError: `redirected`, `answer_garbled`.
+    """
+    packed = gzip.compress(content, GZIP_LEVEL, mtime=0)
+    answer = _post(connection, packed, attempt, clock)
+    stored = _read(connection, answer)
+    if stored.clock_skew_s is None:
+        skew_s = retry.skew_s(answer.headers.get("date"), clock.now_s())
+        stored = msgspec.structs.replace(stored, clock_skew_s=skew_s)
+    return stored
 
 
 def submit(
@@ -79,9 +105,8 @@ def submit(
     attempt = 0
     while True:
         attempt += 1
-        content = gzip.compress(body(submission, clock.now_s()), GZIP_LEVEL)
         try:
-            return _read(connection, _post(connection, content, clock))
+            return deliver(connection, body(submission, clock.now_s()), attempt - 1, clock)
         except Unreachable as error:
             failure = retry.Failure(attempt, clock.monotonic_s() - start_s, error.retry_after_s)
             wait_s = retry.wait_s(failure, retry_s_max, clock.chance())
@@ -90,8 +115,9 @@ def submit(
         clock.sleep(wait_s)
 
 
-def _post(connection: Connection, content: bytes, clock: Clock) -> Answer:
-    answer = connection.ask("POST", SUBMIT_PATH, headers=_HEADERS, content=content)
+def _post(connection: Connection, content: bytes, attempt: int, clock: Clock) -> Answer:
+    headers = _HEADERS | ({"retry-attempt": str(min(attempt, _ATTEMPT_MAX))} if attempt else {})
+    answer = connection.ask("POST", SUBMIT_PATH, headers=headers, content=content)
     if retry.is_worth_repeating(answer.status):
         asked_s = retry.retry_after_s(answer.headers.get("retry-after"), clock.now_s())
         said = refusal(answer).problem

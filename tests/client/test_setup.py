@@ -57,7 +57,8 @@ def test_everything_is_readable_by_its_owner_alone(home: Home) -> None:
         os.umask(before)
     assert stat.S_IMODE(home.root.stat().st_mode) == 0o700
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in home.root.iterdir()}
-    assert modes == dict.fromkeys(["config.toml", "token", "identity.json", "trust.1.json"], 0o600)
+    names = ["config.toml", "token", "identity.json", "trust.1.json", "CACHEDIR.TAG", ".nobackup"]
+    assert modes == dict.fromkeys(names, 0o600)
 
 
 def test_the_token_stands_in_no_other_file(home: Home) -> None:

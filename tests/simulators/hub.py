@@ -13,6 +13,7 @@ import time
 from base64 import b64encode
 from collections import deque
 from contextlib import contextmanager
+from email.utils import formatdate
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ from heatpool_contract.answers import (
 from heatpool_contract.grants import make_grant, read_registration
 from heatpool_contract.identity import InstallationId
 from heatpool_contract.refusals import Refusal
+from heatpool_contract.request_signing import Request, signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,6 +63,8 @@ class Reply(msgspec.Struct, frozen=True):
     """Pause before each byte of the body."""
     hang_up: bool = False
     """Close the connection without an answer."""
+    cut_at: int | None = None
+    """Close the connection after so many bytes of the body."""
 
 
 def json(value: msgspec.Struct, status: int = 200) -> Reply:
@@ -95,8 +99,19 @@ class Hub:
         self.fresh: Callable[[Release], bytes] = Release.fresh
         self.grant_key: bytes | None = None
         """Grants are sealed to this key instead of the registered one."""
+        self.ranges = True
+        """Serves parts of a release."""
         self.rejected_index: int | None = None
         """Record that each submission has rejected."""
+        self.records_max: int | None = None
+        """More of them are answered with 413."""
+        self.skew_s: float | None = None
+        """What a newer edge says of the logger's clock."""
+        self.receipts: dict[str, bytes] = {}
+        """Receipt -> answer."""
+        self.erased: list[str] = []
+        self.date_s: float | None = None
+        """Goes into the `Date` header."""
 
     def paths(self) -> list[str]:
         """Paths of all requests."""
@@ -120,11 +135,18 @@ class Hub:
             ("GET", "check"): self._check,
             ("GET", "download"): self._download,
         }
+        if seen.method == "DELETE":
+            return self._erase(seen)
+        if "/receipt/" in seen.path:
+            known = self.receipts.get(seen.path.rsplit("/", 1)[-1])
+            return refusal(Refusal.NOT_FOUND) if known is None else Reply(200, known)
         route = routes.get((seen.method, seen.path.rsplit("/", 1)[-1]))
         return refusal(Refusal.NOT_FOUND) if route is None else route(seen)
 
     def _submit(self, seen: Seen) -> Reply:
         submission = telemetry.decode(gzip.decompress(seen.body))
+        if self.records_max is not None and len(submission.data) > self.records_max:
+            return refusal(Refusal.RECORDS_TOO_MANY)
         rejected = 0 if self.rejected_index is None else 1
         content = sha256(msgspec.json.encode([submission.installation_id, submission.data]))
         duplicate = content.hexdigest() in self.known
@@ -132,7 +154,7 @@ class Hub:
             self.known.add(content.hexdigest())
             self.submissions.append(submission)
         tallies = [Tally(Refusal.TIMESTAMP_IN_FUTURE, 1, self.rejected_index or 0)] * rejected
-        return json(
+        answer = json(
             SubmitAnswer(
                 processed=len(submission.data) - rejected,
                 rejected=rejected,
@@ -143,6 +165,12 @@ class Hub:
                 receipt="1-1",
             )
         )
+        if self.skew_s is None:
+            return answer
+        body = msgspec.json.decode(answer.body, type=dict[str, object])
+        return msgspec.structs.replace(
+            answer, body=msgspec.json.encode(body | {"clock_skew_s": self.skew_s})
+        )
 
     def _register(self, seen: Seen) -> Reply:
         installation = InstallationId(seen.path.split("/")[-2])
@@ -151,6 +179,14 @@ class Hub:
         if known != request.x25519:
             return refusal(Refusal.KEY_CONFLICT)
         return json(KeysAnswer(status="bound"), 201)
+
+    def _erase(self, seen: Seen) -> Reply:
+        installation = InstallationId(seen.path.rsplit("/", 1)[-1])
+        request = Request("DELETE", seen.path, "", seen.body, installation)
+        if signer(request, seen.headers, NOW_S) is None:
+            return refusal(Refusal.TOKEN_WRONG)
+        self.erased.append(installation)
+        return Reply(202, b'{"receipt":"erasure-1"}')
 
     def _check(self, seen: Seen) -> Reply:
         release = self.release
@@ -181,10 +217,17 @@ class Hub:
         release = self.release
         if release is None or seen.query.get("hash") != release.model_hash:
             return refusal(Refusal.HASH_NOT_SERVED)
-        return Reply(200, self.served or release.blob, {"etag": f'"{release.model_hash}"'})
+        content = self.served or release.blob
+        first = int(seen.headers.get("range", "bytes=0-")[6:-1])
+        if not self.ranges or first == 0:
+            return Reply(200, content, {"etag": f'"{release.model_hash}"'})
+        if first >= len(content):
+            return Reply(416)
+        part = {"content-range": f"bytes {first}-{len(content) - 1}/{len(content)}"}
+        return Reply(206, content[first:], part)
 
 
-def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
+def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - counts all methods of the class
     class Handler(BaseHTTPRequestHandler):
         """One connection."""
 
@@ -205,14 +248,23 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             if reply.hang_up:
                 self.close_connection = True
                 return
+            self._send_head(reply)
+            self._send(reply)
+
+        def _send_head(self, reply: Reply) -> None:
             self.send_response_only(reply.status)
+            if hub.date_s is not None:
+                self.send_header("date", formatdate(hub.date_s, usegmt=True))
             for name, value in {"content-length": str(len(reply.body)), **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self._send(reply)
 
         def _send(self, reply: Reply) -> None:
             try:
+                if reply.cut_at is not None:
+                    self.wfile.write(reply.body[: reply.cut_at])
+                    self.close_connection = True
+                    return
                 if not reply.drip_s:
                     self.wfile.write(reply.body)
                     return
@@ -223,7 +275,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             except OSError:  # the client had enough
                 self.close_connection = True
 
-        do_GET = do_PUT = do_POST = handle_any  # noqa: N815 - the names http.server looks for
+        do_GET = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - the names http.server looks for
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
             """Stay silent."""

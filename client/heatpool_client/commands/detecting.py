@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Literal
 import msgspec
 import rich_click as click
 
+from heatpool_client import updating
 from heatpool_client.commands.shell import leave, lines_of, moment, shared_options
 from heatpool_client.commands.table_options import TableOptions, table_options
 from heatpool_client.faults import ClientError, Exit, Fault
@@ -56,6 +57,11 @@ def update(shell: Shell, again: bool) -> None:  # noqa: FBT001 - click passes by
     """Check for a model, download it, verify it, make it the active one."""
     with shell.pool() as pool:
         done = pool.update(again=again)
+        if updating.note(pool, done).became_eligible:
+            shell.say(
+                "This home has become eligible: the pool gives it detectors from now on.",
+                "Dieses Haus ist jetzt berechtigt: Es erhält ab sofort Modelle des Datenpools.",
+            )
     answer = done.answer
     german = shell.language == "de"
     shell.report(

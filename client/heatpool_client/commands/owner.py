@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import rich_click as click
 
-from heatpool_client import consent, setup
+from heatpool_client import consent, erasure, setup
 from heatpool_client.commands.shell import lines_of, shared_options
 from heatpool_client.faults import ClientError, Exit, Fault
 from heatpool_client.version import CLIENT_VERSION
@@ -55,6 +55,9 @@ class ConsentReport(msgspec.Struct, frozen=True, kw_only=True):
     do_not_track: bool
     last: consent.Consent | None = None
     text: str | None = None
+    dropped: int | None = None
+    """Readings that waited and were dropped by the withdrawal."""
+    erasure: erasure.Erasure | None = None
 
 
 class RegisterReport(msgspec.Struct, frozen=True):
@@ -123,18 +126,29 @@ def init(shell: Shell, **given: object) -> None:
 
 @click.command("consent")
 @click.option("--accept", metavar="VERSION", help="Agree to this version of the text.")
-@click.option("--withdraw", is_flag=True, help="From now on nothing is sent.")
+@click.option("--withdraw", is_flag=True, help="From now on nothing is sent; drop what waits.")
+@click.option("--erase", is_flag=True, help="With --withdraw: have the pool forget this home.")
 @shared_options
-def consent_command(shell: Shell, accept: str | None, withdraw: bool) -> None:  # noqa: FBT001 - click
+def consent_command(
+    shell: Shell,
+    accept: str | None,
+    withdraw: bool,  # noqa: FBT001 - click passes by name
+    erase: bool,  # noqa: FBT001 - click passes by name
+) -> None:
     """Show the consent text and what was agreed to; agree; withdraw."""
     if accept is not None and withdraw:
         raise click.UsageError("--accept and --withdraw exclude each other")
-    shown = None
+    if erase and not withdraw:
+        raise click.UsageError("--erase goes with --withdraw")
+    shown = dropped = None
     if accept is not None:
+        if erasure.last(shell.home) is not None:  # its id is gone for good at the pool
+            raise ClientError(Fault.INSTALLATION_ERASED, f"{shell.home.root}-2")
         shell.home.create()
         _grant(shell, accept, "option")
     elif withdraw:
         consent.withdraw(shell.home, shell.clock.now_s())
+        dropped = _forget(shell, erase=erase)
     else:
         shown = consent.text(shell.language)
     standing = consent.standing(shell.home)
@@ -144,12 +158,18 @@ def consent_command(shell: Shell, accept: str | None, withdraw: bool) -> None:  
         do_not_track=consent.is_do_not_track(shell.environ),
         last=None if standing == "damaged" else consent.current(shell.home),
         text=shown,
+        dropped=dropped,
+        erasure=erasure.last(shell.home),
     )
     if shown is not None and not shell.as_json:
         _show(shell, shown)
     shell.report(
         report,
-        [line for line in lines_of(report, shell.language) if line[0] not in ("text", "last")],
+        [
+            line
+            for line in lines_of(report, shell.language)
+            if line[0] not in ("text", "last") and line[1] != "-"
+        ],
     )
 
 
@@ -171,6 +191,22 @@ def trust(shell: Shell, files: tuple[Path, ...]) -> None:
     believed = setup.believe(shell.home, [setup.read_trust(path) for path in files])
     report = TrustReport(believed.version, believed.epoch, believed.expires_s)
     shell.report(report, lines_of(report, shell.language))
+
+
+def _forget(shell: Shell, *, erase: bool) -> int | None:
+    """Drop what waits, and ask the pool to forget this home if the owner wants it."""
+    if not shell.home.config.exists():
+        return None
+    with shell.pool() as pool:
+        if erase:
+            erasure.queue(shell.home, pool.config.installation_id, shell.clock.now_s())
+        dropped = pool.spool.empty() if shell.home.spool.exists() else None
+        if erase and (sent := erasure.send(pool, at_once=True)) and sent.confirmed_s is None:
+            shell.say(
+                f"The pool could not be asked yet ({sent.problem}); `heatpool send` tries again.",
+                f"Noch nicht angefragt ({sent.problem}); `heatpool send` versucht es erneut.",
+            )
+    return dropped
 
 
 def _decide(shell: Shell, accepted: str | None) -> tuple[str | None, consent.Means]:

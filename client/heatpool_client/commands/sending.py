@@ -10,6 +10,7 @@ import rich_click as click
 
 from heatpool_client.commands.shell import ErrorSeen, leave, lines_of, replaced, shared_options
 from heatpool_client.commands.table_options import TableOptions, table_options
+from heatpool_client.commands.waiting import preview_waiting
 from heatpool_client.config import Config
 from heatpool_client.faults import ClientError, Exit, Fault
 from heatpool_client.replay import Pace, Totals, replay, shift_to_s, shifted
@@ -77,12 +78,15 @@ def sender_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command("preview")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=click.Path(path_type=Path))
 @sender_options
 @table_options
 @shared_options
-def preview(shell: Shell, file: Path, table: TableOptions, **given: object) -> None:
-    """Print the exact bytes of the first request that `submit FILE` would make. Sends nothing."""
+def preview(shell: Shell, file: Path | None, table: TableOptions, **given: object) -> None:
+    """Print the next request: of what waits, or the first one of `submit FILE`. Sends nothing."""
+    if file is None:
+        preview_waiting(shell)
+        return
     sending = msgspec.convert(given, Sending)
     config = _config(shell, sending, needed=False)
     rows = Table(file, table.plan(config)).rows()

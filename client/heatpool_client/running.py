@@ -1,0 +1,178 @@
+"""A logger of its own: a source, the pool, the detector, the owner. What `heatpool run` does.
+
+In: an open source, the settings. Out: recorded readings, scores, alerts, Home Assistant's state.
+Guarantee: one reading after the other; a source, a broker or a pool that fails is waited for and
+said once; nothing of it stops the others.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from heatpool_client import courier, homeassistant
+from heatpool_client.alerts import Event
+from heatpool_client.explaining import explained
+from heatpool_client.faults import ClientError
+from heatpool_client.homeassistant import OFFLINE, ONLINE, Message, Shown, Topics
+from heatpool_client.mqtt import Broker
+from heatpool_client.notifying import Notifier
+from heatpool_client.sources.mapping import reading
+from heatpool_client.updating import read_watched
+from heatpool_client.watching import Detector
+from heatpool_contract.verdict import Score
+
+if TYPE_CHECKING:
+    from heatpool_client.notifying import AlertSettings
+    from heatpool_client.pool import Pool
+    from heatpool_client.sources.opening import Source
+    from heatpool_client.telemetry import Telemetry
+    from heatpool_contract.verdict import NotScored
+
+_log = logging.getLogger("heatpool")
+
+
+class Cycles(msgspec.Struct, kw_only=True):
+    """What was done so far."""
+
+    readings: int = 0
+    recorded: int = 0
+    scored: int = 0
+    alarms: int = 0
+    source_failures: int = 0
+
+
+class Logger:
+    """Everything that one reading passes."""
+
+    def __init__(self, pool: Pool, telemetry: Telemetry, settings: AlertSettings) -> None:
+        """Open detector, notifier and broker, as far as they are there.
+
+        Raises:
+            ClientError: `extra_missing`, `config_invalid`.
+        """
+        self.cycles = Cycles()
+        self._pool = pool
+        self._telemetry = telemetry
+        self._notifier = Notifier(pool.home, settings)
+        self._eligible = read_watched(pool.home).eligible
+        self._detector: Detector | None = None
+        self._shown = Shown()
+        self._failing = False
+        self._topics: Topics | None = None
+        self._broker: Broker | None = None
+        if settings.mqtt is not None:
+            self._topics = Topics(pool.config, settings.mqtt.prefix, settings.mqtt.base)
+            will = Message(self._topics.availability, OFFLINE.encode())
+            self._broker = Broker(settings.mqtt, will)
+            self._announce(self._broker, self._topics)
+
+    def cycle(self, source: Source) -> None:
+        """One reading: record it, score it, tell of it."""
+        now_s = self._pool.clock.now_s()
+        self.cycles.readings += 1
+        try:
+            values = reading(source.read())
+            self._failing = False
+        except ClientError as error:
+            self.cycles.source_failures += 1
+            if not self._failing:
+                _log.warning("%s: %s", error.code, error)
+            self._failing = True
+            values = {}
+        if values:
+            self.cycles.recorded += self._telemetry.record({"timestamp": now_s, **values})
+            self._score(values, now_s)
+        self._news(now_s)
+        self._notifier.tick(now_s)
+        self._show()
+
+    def close(self) -> None:
+        """Save the scorer, say goodbye to the broker."""
+        if self._detector is not None:
+            try:
+                self._detector.save()
+            except ClientError as error:
+                _log.warning("%s: %s", error.code, error)
+        if self._broker is not None and self._topics is not None:
+            goodbye = Message(self._topics.availability, OFFLINE.encode())
+            self._broker.retain([goodbye], wait=True)
+            self._broker.close()
+
+    def _announce(self, broker: Broker, topics: Topics) -> None:
+        broker.republish_on(topics.birth, ONLINE.encode())
+        config = self._pool.config
+        broker.retain(homeassistant.discovery(topics, config, config.language))
+        broker.retain([Message(topics.availability, ONLINE.encode())])
+        try:
+            broker.open()
+        except ClientError as error:  # it goes on trying
+            _log.warning("%s: %s", error.code, error)
+
+    def _score(self, values: dict[str, float], now_s: float) -> None:
+        try:
+            if self._detector is None:
+                self._detector = Detector(self._pool)
+            verdict: Score | NotScored = self._detector.score(values, now_s)
+        except ClientError:  # none opened yet
+            return
+        if not isinstance(verdict, Score):
+            return
+        self.cycles.scored += 1
+        words = explained(verdict, self._pool.config.language)
+        self._shown = msgspec.structs.replace(
+            self._shown,
+            anomaly_score=round(verdict.leading.smoothed, 4),
+            alarm=verdict.alarm,
+            reason="; ".join(words),
+        )
+        if verdict.alarm:
+            self.cycles.alarms += 1
+            german = self._pool.config.language == "de"
+            title = "Wärmepumpe auffällig" if german else "Unusual heat pump"
+            self._tell("anomaly", "alarm", title, "\n".join(words), now_s)
+
+    def _news(self, now_s: float) -> None:
+        """What the updater of `Telemetry` has found meanwhile."""
+        watched, notes = read_watched(self._pool.home), courier.read_notes(self._pool.home)
+        german = self._pool.config.language == "de"
+        if watched.eligible and not self._eligible:
+            title = "Jetzt berechtigt" if german else "You have become eligible"
+            text = (
+                "Der Datenpool gibt dieser Anlage ab sofort seine Modelle."
+                if german
+                else "From now on the pool gives its detectors to this home."
+            )
+            self._tell("became_eligible", "info", title, text, now_s)
+        self._eligible = watched.eligible
+        active = self._detector.active.entry if self._detector is not None else None
+        if self._detector is not None and active and watched.version not in (None, active.version):
+            try:
+                self._detector.refresh()
+            except ClientError as error:
+                _log.warning("%s: %s", error.code, error)
+        last_s = notes.last_stored_s
+        self._shown = msgspec.structs.replace(
+            self._shown,
+            model_version=self._detector.active.entry.version if self._detector else None,
+            last_upload=datetime.fromtimestamp(last_s, UTC).isoformat() if last_s else None,
+            pool_status=_status(watched.last_s, eligible=watched.eligible),
+            pool_installations=watched.total_installations or None,
+        )
+
+    def _tell(self, kind: str, severity: str, title: str, text: str, now_s: float) -> None:
+        event = {"kind": kind, "severity": severity, "title": title, "text": text, "at_s": now_s}
+        self._notifier.tell(msgspec.convert(event, Event))
+
+    def _show(self) -> None:
+        if self._broker is not None and self._topics is not None:
+            self._broker.retain([homeassistant.state(self._topics, self._shown)])
+
+
+def _status(answered_s: float | None, *, eligible: bool) -> str:
+    if answered_s is None:
+        return "unknown"
+    return "eligible" if eligible else "not_eligible"

@@ -1,0 +1,110 @@
+"""The source that the owner has chosen: `source.toml` to something that can be read.
+
+In: TOML. Out: an open source. Guarantee: unknown keys are errors; a password is in a private file.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+
+import msgspec
+
+from heatpool_client.faults import ClientError, Fault
+from heatpool_client.home import read_private
+from heatpool_client.mqtt import Broker, MqttSettings
+from heatpool_client.sources import mapping
+from heatpool_client.sources.mapping import QueryMap, RegisterMap, TopicMap
+from heatpool_client.sources.modbus import PORT, ModbusSource
+from heatpool_client.sources.queries import QuerySource
+from heatpool_client.sources.topics import TopicSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from heatpool_client.home import Home
+    from heatpool_client.sources.mapping import Seen
+
+Every = Annotated[float, msgspec.Meta(ge=1, le=3600)]
+
+
+class Source(Protocol):
+    """Can be read."""
+
+    def read(self) -> list[Seen]:
+        """What is measured now."""
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`source.toml`."""
+
+    kind: Literal["modbus", "mqtt", "victoria", "influx"]
+    map: str
+    """Name of a shipped map, or the path of one's own (`.yaml`)."""
+    host: str | None = None
+    port: int | None = None
+    url: str | None = None
+    """Of a database."""
+    database: str | None = None
+    mqtt: MqttSettings | None = None
+    every_s: Every = 60.0
+    """Between two readings."""
+
+
+def read_settings(home: Home) -> SourceSettings:
+    """The owner's choice.
+
+    Raises:
+        ClientError: `config_invalid` (also: none chosen), `file_exposed`, `state_unusable`.
+    """
+    raw = read_private(home.source)
+    if raw is None:
+        raise ClientError(Fault.CONFIG_INVALID, f"{home.source} is missing: choose a source")
+    try:
+        return msgspec.toml.decode(raw, type=SourceSettings)
+    except ValueError as error:
+        raise ClientError(Fault.CONFIG_INVALID, f"{home.source.name}: {error}") from error
+
+
+@contextmanager
+def opened(settings: SourceSettings, now_s: Callable[[], float] = time.time) -> Iterator[Source]:
+    """The source, closed at the end.
+
+    Raises:
+        ClientError: `map_invalid`, `config_invalid`, `extra_missing`, `broker_unreachable`.
+    """
+    path = Path(settings.map) if settings.map.endswith((".yaml", ".yml")) else None
+    if settings.kind == "modbus":
+        registers = mapping.load(settings.map, path, RegisterMap)
+        host = _needed("host", settings.host)
+        if isinstance(registers, RegisterMap):
+            modbus = ModbusSource(registers, host, settings.port or PORT)
+            yield modbus
+            modbus.close()
+    elif settings.kind == "mqtt":
+        topics = mapping.load(settings.map, path, TopicMap)
+        where = settings.mqtt or MqttSettings(
+            host=_needed("host", settings.host), port=settings.port or 1883
+        )
+        if isinstance(topics, TopicMap):
+            source = TopicSource(topics, now_s)
+            broker = Broker(where)
+            for name in source.names:
+                broker.subscribe(name, source.take)
+            with broker:
+                yield source
+    else:
+        queries = mapping.load(settings.map, path, QueryMap)
+        if isinstance(queries, QueryMap):
+            url = _needed("url", settings.url)
+            database = QuerySource(queries, url, settings.kind, settings.database)
+            yield database
+            database.close()
+
+
+def _needed(name: str, value: str | None) -> str:
+    if value is None:
+        raise ClientError(Fault.CONFIG_INVALID, f"the source needs {name!r}")
+    return value

@@ -62,7 +62,7 @@ def main() -> None:
     """Print the figures."""
     times = sorted(float(_run(TIMED)) for _ in range(RUNS))
     import_ms = times[RUNS // 2]
-    server = subprocess.Popen([sys.executable, "-c", POOL], stdout=subprocess.PIPE, text=True)  # noqa: S603 - ourselves
+    server = subprocess.Popen([sys.executable, "-c", POOL], stdout=subprocess.PIPE, text=True)
     try:
         port = server.stdout.readline().strip() if server.stdout else ""
         with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def _run(program: str, *arguments: str) -> str:
-    done = subprocess.run(  # noqa: S603 - ourselves
+    done = subprocess.run(
         [sys.executable, "-I", "-c", program, *arguments],
         capture_output=True,
         text=True,

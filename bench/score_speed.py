@@ -29,7 +29,7 @@ READINGS = 5000
 
 def full_size() -> Detector:
     """The smallest detector with a forest as large as a real one."""
-    chance = Random(1)  # noqa: S311 - a benchmark
+    chance = Random(1)
     inner, nodes = 2**HEIGHT - 1, 2 ** (HEIGHT + 1) - 1
     small = tiny()
     structure = Structure(

@@ -168,7 +168,7 @@ class PoolStatus(msgspec.Struct, frozen=True, kw_only=True):
 class KeysAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """200 or 201 to `PUT /api/v1/installations/{id}/keys`."""
 
-    status: Literal["bound", "unchanged"]
+    status: Literal["bound", "unchanged", "rotated"]
 
 
 class ReleaseSummary(msgspec.Struct, frozen=True, kw_only=True):

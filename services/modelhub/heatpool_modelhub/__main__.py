@@ -16,15 +16,18 @@ from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import ModelhubMetrics
 from heatpool_chassis.settings import SettingsError, described, load
 from heatpool_contract import subjects
-from heatpool_modelhub.app import Ports, create_app
+from heatpool_modelhub.app import create_app
+from heatpool_modelhub.asking import Ports
 from heatpool_modelhub.binding import bind
 from heatpool_modelhub.following import follow
 from heatpool_modelhub.freshness import Freshness
 from heatpool_modelhub.hub import Hub
+from heatpool_modelhub.limits import Limits
 from heatpool_modelhub.objects import read_object
 from heatpool_modelhub.registry import Registry
 from heatpool_modelhub.releases import Releases
-from heatpool_modelhub.settings import PREFIX, Settings, keys_of, policy_of
+from heatpool_modelhub.settings import PREFIX, Settings, keys_of, policy_of, rates_of
+from heatpool_modelhub.signatures import Signatures
 from heatpool_modelhub.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -104,9 +107,13 @@ class Assembly:
             log,
         )
         freshness = Freshness(keys.timestamp_seed)
-        hub = Hub(policy_of(settings), keys, self.registry, self.releases, freshness, life)
+        signatures = Signatures(settings.identity, self.metrics)
+        hub = Hub(
+            policy_of(settings), keys, self.registry, self.releases, freshness, signatures, life
+        )
         loggers, operators = Tokens(settings.tokens), Tokens(settings.operator_tokens)
-        ports = Ports(loggers, operators, clock, partial(bind, client))
+        limits = Limits(rates_of(settings), os.urandom)
+        ports = Ports(loggers, operators, limits, clock, partial(bind, client))
         self.app = create_app(hub, ports, self.metrics, log)
 
     def background(self) -> list[Coroutine[None, None, None]]:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from heatpool_modelhub.registry import Registry
     from heatpool_modelhub.releases import Releases, Shown
     from heatpool_modelhub.settings import Keys
+    from heatpool_modelhub.signatures import Signatures
 
 RETRY_AFTER_S: Final = 5
 
@@ -58,18 +59,20 @@ class Download(msgspec.Struct, frozen=True):
 class Hub:
     """One running hub."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - its parts, wired once
         self,
         policy: Policy,
         keys: Keys,
         registry: Registry,
         releases: Releases,
         freshness: Freshness,
+        signatures: Signatures,
         life: Lifecycle,
     ) -> None:
         self.registry = registry
         self.releases = releases
         self.life = life
+        self.signatures = signatures
         self._policy = policy
         self._keys = keys
         self._freshness = freshness
@@ -78,14 +81,14 @@ class Hub:
         """The name under which the pool knows an installation."""
         return pseudonym(installation, self._keys.pseudonym)
 
-    def check(self, asked: Parameters, now_s: float) -> CheckAnswer:
-        """Who asks may have which release, and the key to it.
+    def check(self, asked: Parameters, signer: bytes | None, now_s: float) -> CheckAnswer:
+        """Who asks may have which release, and its key. `signer` is the key that signed.
 
         Raises:
             RefusedError: `bus_unavailable`, the views were not read yet.
         """
         self._require_loaded()
-        entry, standing = self._standing(asked, now_s)
+        entry, standing = self._standing(asked, signer, now_s)
         model = asked.model or standing.model
         shown = self.releases.current(model, _ms(now_s)) if model else None
         offer = None
@@ -99,7 +102,7 @@ class Hub:
         pool = self.registry.pool(model)
         return check_answer(standing, self._policy, pool, offer, asked.current_hash)
 
-    async def download(self, asked: Parameters, now_s: float) -> Download:
+    async def download(self, asked: Parameters, signer: bytes | None, now_s: float) -> Download:
         """The file of a release, for who may have it.
 
         Raises:
@@ -107,7 +110,7 @@ class Hub:
                 `hash_not_served`, `bus_unavailable`.
         """
         self._require_loaded()
-        _, standing = self._standing(asked, now_s)
+        _, standing = self._standing(asked, signer, now_s)
         if not isinstance(standing, Eligible):
             raise RefusedError(standing.refusal)
         shown = self.releases.current(standing.model, _ms(now_s))
@@ -164,8 +167,12 @@ class Hub:
             timestamp=now_s,
         )
 
-    def _standing(self, asked: Parameters, now_s: float) -> tuple[Installation | None, Standing]:
+    def _standing(
+        self, asked: Parameters, signer: bytes | None, now_s: float
+    ) -> tuple[Installation | None, Standing]:
         entry = self.registry.find(self.pseudonym(asked.installation))
+        if not self.signatures.may_speak(signer, asked.installation, entry):
+            entry = None
         return entry, assess(entry, asked.model, self._policy, _ms(now_s))
 
     def _grant(

@@ -186,11 +186,11 @@ class Pool:
             ClientError: `trust_missing`, `model_rejected`; as `check` and `register`.
         """
         from heatpool_client import keys as identity  # noqa: PLC0415 - see above
-        from heatpool_client.updates import Believer, Updater  # noqa: PLC0415 - see above
+        from heatpool_client.updates import Believer, Updater, advance_trust  # noqa: PLC0415 - see above
 
         connection = self._connection(self.config.hub_url)
         keys = identity.load(self.home)
-        trust = self.trust()
+        trust = advance_trust(connection, self.home.root, self.trust())
         if keys.registered_s is None:
             self.register()
         believer = Believer(keys.own(self.config.installation), trust)

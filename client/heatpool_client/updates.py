@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from heatpool_client import trusted
 from heatpool_client.connection import Refused, Unreachable, refusal
 from heatpool_client.faults import ClientError, Fault
 from heatpool_client.models import Engine, ModelStore, Offer, OwnKeys
@@ -24,20 +25,24 @@ from heatpool_contract.detector import Detector
 from heatpool_contract.detector_checks import ENGINE, MalformedDetector
 from heatpool_contract.rejects import Reject, SealRefused
 from heatpool_contract.sealed import BLOB_BYTES_USUAL_MAX
-from heatpool_contract.trust import Trust
+from heatpool_contract.trust import STEPS_MAX, Trust
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from heatpool_client.clock import Clock
     from heatpool_client.config import Config
     from heatpool_client.connection import Answer, Connection
 
 CHECK_PATH: Final = "/api/v1/model/check"
+TRUST_PATH: Final = "/api/v1/trust/{}"
 DOWNLOAD_PATH: Final = "/api/v1/model/download"
 DOWNLOAD_S_MAX: Final = 120.0
 DOWNLOAD_RATE_MIN: Final = 1024.0  # bytes a second; GPRS has five times that
 DOWNLOAD_GRACE_S: Final = 10.0  # before the rate means anything
 STATUS_OK: Final = 200
 STATUS_ERROR: Final = 400
+STATUS_NOT_FOUND: Final = 404
 STATUS_CONFLICT: Final = 409
 
 Outcome = Literal["activated", "current", "not_eligible", "no_model"]
@@ -126,6 +131,25 @@ def download(connection: Connection, config: Config, model_hash: str, clock: Clo
     )
     _expect_ok(connection, answer)
     return b"".join(chunks)
+
+
+def advance_trust(connection: Connection, folder: Path, trust: Trust) -> Trust:
+    """Follow the signed trust files that the hub has, one version after the other (TUF 5.3).
+
+    Raises:
+        Unreachable: not now.
+        ClientError: `model_rejected`: the hub has a successor that is none; the own file stays.
+    """
+    for _ in range(STEPS_MAX):
+        answer = connection.ask("GET", TRUST_PATH.format(trust.version + 1))
+        if answer.status == STATUS_NOT_FOUND:
+            break
+        _expect_ok(connection, answer)
+        try:
+            trust = trusted.advance(folder, trust, [answer.body])
+        except SealRefused as refused:
+            raise ClientError(Fault.MODEL_REJECTED, refused) from refused
+    return trust
 
 
 class Updater:

@@ -189,6 +189,8 @@ class ReleaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     previous_hash: str | None
     """Of the predecessor, which is servable for a week."""
+    canary_share: float = 1.0
+    """Share of homes that are offered it; the others are offered the predecessor."""
 
 
 class ModelsAnswer(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ from heatpool_modelhub.releases import Releases
 from heatpool_modelhub.settings import PREFIX, Settings, keys_of, policy_of, rates_of
 from heatpool_modelhub.signatures import Signatures
 from heatpool_modelhub.tokens import Tokens
+from heatpool_modelhub.trust_files import TrustFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -61,7 +62,7 @@ async def serve(settings: Settings, life: Lifecycle, log: BoundLogger) -> None:
     client = await bus.connect(life, settings.nats_url, identity, buffered=False)
     await bus.verify(
         client,
-        buckets=(subjects.KV_INSTALLATIONS, subjects.KV_RELEASES),
+        buckets=(subjects.KV_INSTALLATIONS, subjects.KV_RELEASES, subjects.KV_TRUST),
         objects=(subjects.OBJECTS_MODELS,),
     )
     assembly = Assembly(settings, client, life, log, time.time)
@@ -97,7 +98,10 @@ class Assembly:
     ) -> None:
         self._client, self._life = client, life
         keys = keys_of(settings)
+        # What is in memory is served on; only registrations wait, and say so (docs/modelhub.md).
+        life.dispensable.add("nats")
         self.metrics = ModelhubMetrics(life.registry)
+        self.trust = TrustFiles(self.metrics)
         self.registry = Registry(settings.registry_entries_max, self.metrics)
         self.releases = Releases(
             partial(read_object, client),
@@ -113,7 +117,7 @@ class Assembly:
         )
         loggers, operators = Tokens(settings.tokens), Tokens(settings.operator_tokens)
         limits = Limits(rates_of(settings), os.urandom)
-        ports = Ports(loggers, operators, limits, clock, partial(bind, client))
+        ports = Ports(loggers, operators, limits, clock, partial(bind, client), self.trust)
         self.app = create_app(hub, ports, self.metrics, log)
 
     def background(self) -> list[Coroutine[None, None, None]]:
@@ -122,6 +126,7 @@ class Assembly:
         return [
             follow(client, subjects.KV_INSTALLATIONS, self.registry, life, metrics),
             follow(client, subjects.KV_RELEASES, self.releases, life, metrics),
+            follow(client, subjects.KV_TRUST, self.trust, life, metrics),
             self.releases.keep(),
         ]
 

@@ -19,7 +19,14 @@ from heatpool_contract.grants import REGISTRATION_BYTES_MAX, RegistrationRequest
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.rejects import Reject, SealRefused
 from heatpool_modelhub.access import note_code, observed
-from heatpool_modelhub.answering import NO_STORE, FileResponse, RefusedError, answer, refuse
+from heatpool_modelhub.answering import (
+    MEDIA_JSON,
+    NO_STORE,
+    FileResponse,
+    RefusedError,
+    answer,
+    refuse,
+)
 from heatpool_modelhub.asking import (
     Asked,
     Ports,
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
     from heatpool_modelhub.hub import Download, Hub
 
 POOL_CACHE: Final = "public, max-age=60"  # the figures move slowly, and dashboards poll
+TRUST_CACHE: Final = "public, max-age=86400, immutable"
 FILE_CACHE: Final = "private, no-cache, no-transform"
 _READ: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _STATUS_CODES: Final = {
@@ -120,6 +128,16 @@ def _other_routes(hub: Hub, ports: Ports) -> list[HTTPRouteHandler]:
         """How far the pool is; public."""
         return answer(hub.pool_status(ports.clock()), cache=POOL_CACHE)
 
+    @route("/api/v1/trust/{version:int}", http_method=_READ)
+    async def trust(version: FromPath[int]) -> ASGIResponse:
+        """The signed trust file of a version: one that exists never changes."""
+        found = ports.trust.find(version)
+        if found is None:
+            raise RefusedError(Refusal.NOT_FOUND)
+        return ASGIResponse(
+            body=found, media_type=MEDIA_JSON, headers={"cache-control": TRUST_CACHE}
+        )
+
     @route("/api/v1/models", http_method=_READ)
     async def models(request: Asked) -> ASGIResponse:
         """All releases, for operators."""
@@ -144,7 +162,7 @@ def _other_routes(hub: Hub, ports: Ports) -> list[HTTPRouteHandler]:
         code, body = hub.life.health(readiness=True)
         return answer(body, code)
 
-    return [pool_status, models, status, health, ready]
+    return [pool_status, trust, models, status, health, ready]
 
 
 def _file(request: Asked, download: Download) -> ASGIResponse:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from heatpool_modelhub.hub import Hub
     from heatpool_modelhub.limits import Limits
     from heatpool_modelhub.tokens import Tokens
+    from heatpool_modelhub.trust_files import TrustFiles
 
 Asked = Request[object, object, State]
 _API: Final = b"/api/"
@@ -40,12 +41,14 @@ class Ports:
         limits: Limits,
         clock: Callable[[], float],
         bind: Callable[[Pseudonym, RegistrationRequest, int], Awaitable[Bound]],
+        trust: TrustFiles,
     ) -> None:
         self.loggers = loggers
         self.operators = operators
         self.limits = limits
         self.clock = clock
         self.bind = bind
+        self.trust = trust
 
     def visit(self, request: Asked) -> None:
         """Charge the address of a request.

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from heatpool_modelhub.freshness import Freshness
     from heatpool_modelhub.parameters import Parameters
     from heatpool_modelhub.registry import Registry
-    from heatpool_modelhub.releases import Releases, Shown
+    from heatpool_modelhub.releases import Offered, Releases
     from heatpool_modelhub.settings import Keys
     from heatpool_modelhub.signatures import Signatures
 
@@ -90,14 +90,14 @@ class Hub:
         self._require_loaded()
         entry, standing = self._standing(asked, signer, now_s)
         model = asked.model or standing.model
-        shown = self.releases.current(model, _ms(now_s)) if model else None
+        home = self.pseudonym(asked.installation)
+        offered = self.releases.offered(model, home, _ms(now_s)) if model else None
         offer = None
-        if shown is not None:
-            offer = Offer(
-                pointer=shown.pointer, fresh=self._freshness.statement(shown.pointer, int(now_s))
-            )
+        if model is not None and offered is not None:
+            fresh = self._freshness.statement(model, offered.release, int(now_s))
+            offer = Offer(release=offered.release, fresh=fresh)
             if isinstance(standing, Eligible) and entry is not None:
-                grant, kind = self._grant(asked.installation, entry, shown, int(now_s))
+                grant, kind = self._grant(asked.installation, entry, offered, int(now_s))
                 offer = msgspec.structs.replace(offer, grant=grant, grant_kind=kind)
         pool = self.registry.pool(model)
         return check_answer(standing, self._policy, pool, offer, asked.current_hash)
@@ -113,11 +113,12 @@ class Hub:
         _, standing = self._standing(asked, signer, now_s)
         if not isinstance(standing, Eligible):
             raise RefusedError(standing.refusal)
-        shown = self.releases.current(standing.model, _ms(now_s))
-        if shown is None:
+        home = self.pseudonym(asked.installation)
+        offered = self.releases.offered(standing.model, home, _ms(now_s))
+        if offered is None:
             pool = self.registry.pool(standing.model)
             raise RefusedError(without_release(pool, self._policy))
-        release: ServedRelease | None = shown.pointer.current
+        release: ServedRelease | None = offered.release
         if asked.hash is not None:
             release = self.releases.pinned(standing.model, asked.hash, _ms(now_s))
         if release is None:
@@ -126,7 +127,7 @@ class Hub:
             data = await self.releases.file(standing.model, release)
         except ObjectUnavailableError as error:
             raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S) from error
-        return Download(shown.pointer.name, standing.model, release, data)
+        return Download(offered.pointer.name, standing.model, release, data)
 
     def pool_status(self, now_s: float) -> PoolStatus:
         """How far the pool is.
@@ -176,16 +177,16 @@ class Hub:
         return entry, assess(entry, asked.model, self._policy, _ms(now_s))
 
     def _grant(
-        self, installation: InstallationId, entry: Installation, shown: Shown, now_s: int
+        self, installation: InstallationId, entry: Installation, offered: Offered, now_s: int
     ) -> tuple[str | None, Literal["installation", "fleet"] | None]:
         kind: Literal["installation", "fleet"] = "fleet" if entry.x25519 is None else "installation"
         public_key = entry.x25519 or self._keys.fleet_public
         if public_key is None:
             return None, None
-        release_hash = shown.pointer.current.model_hash
+        release_hash = offered.release.model_hash
         until_s = now_s + GRANT_LIFETIME_S
         try:
-            grant = make_grant(public_key, shown.content_key, release_hash, installation, until_s)
+            grant = make_grant(public_key, offered.content_key, release_hash, installation, until_s)
         except SealRefused:  # a weak key that came into the registry some other way
             return None, None
         return b64encode(grant).decode(), kind
@@ -211,6 +212,7 @@ def _summary(pointer: ReleasePointer) -> ReleaseSummary:
         installations=current.installations,
         samples=current.samples,
         previous_hash=pointer.previous.model_hash if pointer.previous else None,
+        canary_share=pointer.canary_share,
     )
 
 

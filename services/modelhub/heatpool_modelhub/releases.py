@@ -27,6 +27,7 @@ from heatpool_contract.release import (
     ReleasePointer,
     ServedRelease,
     decode_pointer,
+    is_canary,
     object_name,
 )
 from heatpool_contract.sealed import model_hash, parse
@@ -52,9 +53,22 @@ class Shown(msgspec.Struct, frozen=True):
 
     pointer: ReleasePointer
     content_key: bytes
+    previous_key: bytes | None
+    """Of the predecessor, which is offered while this one is on trial; None: there is none."""
 
     def __repr__(self) -> str:
         return f"Shown({self.pointer.current.model_hash})"
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """The release for one home. Never printed."""
+
+    pointer: ReleasePointer
+    release: ServedRelease
+    content_key: bytes
+
+    def __repr__(self) -> str:
+        return f"Offered({self.release.model_hash})"
 
 
 class Releases:
@@ -95,17 +109,42 @@ class Releases:
             return None
         return shown
 
+    def offered(self, model: str, home: str, now_ms: int) -> Offered | None:
+        """What a home (pseudonym) is offered.
+
+        The current release, or its predecessor while others try the current one.
+        """
+        shown = self._shown.get(model)
+        if shown is None:
+            return None
+        pointer, previous = shown.pointer, shown.pointer.previous
+        if (
+            previous is not None
+            and shown.previous_key is not None
+            and now_ms < previous.expires_ms
+            and previous.model_hash not in pointer.withdrawn
+            and not is_canary(home, pointer.current.model_hash, pointer.canary_share)
+        ):
+            return Offered(pointer, previous, shown.previous_key)
+        if now_ms >= pointer.current.expires_ms:
+            return None
+        return Offered(pointer, pointer.current, shown.content_key)
+
     def pinned(self, model: str, wanted_hash: str, now_ms: int) -> ServedRelease | None:
         """The release with this hash, if it is the current one or was within the last week."""
         shown = self.current(model, now_ms)
         if shown is None:
             return None
         current, previous = shown.pointer.current, shown.pointer.previous
-        if current.model_hash == wanted_hash:
+        if current.model_hash == wanted_hash and wanted_hash not in shown.pointer.withdrawn:
             return current
         if previous is None or previous.model_hash != wanted_hash:
             return None
-        until_ms = min(previous.expires_ms, current.created_ms + SERVED_S_MIN * 1000)
+        if wanted_hash in shown.pointer.withdrawn:
+            return None
+        until_ms = previous.expires_ms
+        if shown.pointer.canary_share >= 1:
+            until_ms = min(until_ms, current.created_ms + SERVED_S_MIN * 1000)
         return previous if now_ms < until_ms else None
 
     def visible(self) -> list[ReleasePointer]:
@@ -196,7 +235,8 @@ class Releases:
             self._log.warning("release_not_served", model=model, reason=str(error))
         else:
             if self._wanted.get(model) is pointer:  # else it changed while we read
-                self._shown[model] = Shown(pointer, content_key)
+                previous_key = _previous_key(pointer, self._hub_private_key)
+                self._shown[model] = Shown(pointer, content_key, previous_key)
                 self._pending.discard(model)
                 current = pointer.current
                 self._log.info(
@@ -238,6 +278,16 @@ def _check_pointer(key: str, pointer: ReleasePointer) -> None:
             continue
         if not _HASH.fullmatch(release.model_hash) or not 0 < release.size <= BLOB_BYTES_MAX:
             raise MalformedPointerError("hash or size of no release")
+
+
+def _previous_key(pointer: ReleasePointer, hub_private_key: bytes) -> bytes | None:
+    previous = pointer.previous
+    if previous is None:
+        return None
+    try:
+        return open_content_key(previous.cek_sealed, hub_private_key, previous.model_hash)
+    except SealRefused:  # sealed to a former key of this hub
+        return None
 
 
 def _open(pointer: ReleasePointer, blob: bytes, hub_private_key: bytes) -> bytes:

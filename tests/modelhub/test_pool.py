@@ -91,7 +91,14 @@ async def test_health_tells_readiness_by_dependency(hub: RunningHub) -> None:
     """Ready while what it serves from is whole; NATS may be away; alive in any case."""
     ready = await hub.http.get("/health/ready")
     assert (ready.status_code, ready.json()["status"]) == (200, "healthy")
-    assert set(ready.json()["checks"]) == {"started", "nats", "INSTALLATIONS", "RELEASES", "TRUST"}
+    assert set(ready.json()["checks"]) == {
+        "started",
+        "nats",
+        "INSTALLATIONS",
+        "RELEASES",
+        "TRUST",
+        "COMMUNITY",
+    }
 
     hub.life.set_check("nats", ok=False)
     assert (await hub.http.get("/health/ready")).status_code == 200

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from heatpool_chassis.lifecycle import Lifecycle
+    from heatpool_chassis.victoria import Victoria
     from heatpool_contract.identity import InstallationId, Pseudonym
 
 TOKEN = "logger-token-0123456789"
@@ -118,7 +119,13 @@ def pointer(
 class RunningHub:
     """One hub. `now_s` is its clock."""
 
-    def __init__(self, bus: Client, life: Lifecycle, chosen: Settings | None = None) -> None:
+    def __init__(
+        self,
+        bus: Client,
+        life: Lifecycle,
+        chosen: Settings | None = None,
+        store: Victoria | None = None,
+    ) -> None:
         self.now_s = float(pub.NOW_S)
         self.bus = bus
         self.life = life
@@ -126,7 +133,8 @@ class RunningHub:
         log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
             None, processors=[self._keep], wrapper_class=structlog.stdlib.BoundLogger
         )
-        self.parts = Assembly(chosen or settings(), bus, life, log, lambda: self.now_s)
+        self.log = log
+        self.parts = Assembly(chosen or settings(), bus, life, log, lambda: self.now_s, store)
         self.port = free_port()
         self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}")
         self._tasks: list[asyncio.Task[None]] = []

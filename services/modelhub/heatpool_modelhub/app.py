@@ -64,9 +64,13 @@ _PROOFS: Final = frozenset({Reject.KEY_PROOF})
 
 
 def create_app(
-    hub: Hub, ports: Ports, metrics: ModelhubMetrics, log: BoundLogger
+    hub: Hub,
+    ports: Ports,
+    more: list[HTTPRouteHandler],
+    metrics: ModelhubMetrics,
+    log: BoundLogger,
 ) -> ASGI3Application:
-    """The hub as ASGI application."""
+    """The hub as ASGI application; `more` are the routes of other modules."""
 
     def on_bug(_request: Asked, error: Exception) -> Response[bytes]:
         log.error("bug", exc_info=error)
@@ -76,7 +80,7 @@ def create_app(
 
     app = Litestar(
         before_request=ports.visit,
-        route_handlers=[*_logger_routes(hub, ports), *_other_routes(hub, ports)],
+        route_handlers=[*_logger_routes(hub, ports), *_other_routes(hub, ports), *more],
         exception_handlers={RefusedError: _on_refused, HTTPException: _on_http, 500: on_bug},
         openapi_config=None,
         logging_config=None,

@@ -20,7 +20,7 @@ from heatpool_contract.answers import (
     ReleaseSummary,
     StatusAnswer,
 )
-from heatpool_contract.grants import GRANT_LIFETIME_S, make_grant
+from heatpool_contract.grants import GRANT_LIFETIME_S, is_self_certifying, make_grant
 from heatpool_contract.identity import pseudonym
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.rejects import SealRefused
@@ -167,6 +167,33 @@ class Hub:
             checks=dict(self.life.checks),
             timestamp=now_s,
         )
+
+    def model_of(self, asked: Parameters, signer: bytes | None, now_s: float) -> str:
+        """What an installation contributes to, for who may speak for it.
+
+        Raises:
+            RefusedError: `no_recent_contribution`, `bus_unavailable`.
+        """
+        self._require_loaded()
+        _, standing = self._standing(asked, signer, now_s)
+        if standing.model is None:
+            raise RefusedError(Refusal.NO_RECENT_CONTRIBUTION)
+        return standing.model
+
+    def require_own(self, installation: InstallationId, signer: bytes | None) -> None:
+        """Let pass who may see and erase what is stored of an installation.
+
+        Raises:
+            RefusedError: `signature_missing`, `signature_foreign`; the same for homes that we do
+                not know, so that nobody learns which we do.
+        """
+        self._require_loaded()
+        entry = self.registry.find(self.pseudonym(installation))
+        has_key = is_self_certifying(installation) or (entry and entry.ed25519) is not None
+        if signer is None and has_key:
+            raise RefusedError(Refusal.SIGNATURE_MISSING)
+        if signer is not None and not self.signatures.owns(signer, installation, entry):
+            raise RefusedError(Refusal.SIGNATURE_FOREIGN)
 
     def _standing(
         self, asked: Parameters, signer: bytes | None, now_s: float

@@ -55,6 +55,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that name one installation, after a burst of five minutes' worth."""
     registrations_per_s: float = 10.0
     """New keys of everybody; one host may bring a fiftieth of it."""
+    victoria_read_url: str = ""
+    """For export, statistics and their rollup; empty: those answer 503."""
+    victoria_write_url: str = ""
+    """For daily values; empty: this hub makes no rollup."""
+    statistics_homes_min: int = 15
+    """Least homes of any statistic."""
     eligibility_days: int = 1
     """Distinct days with data among the last 30; 30 is the strict quid pro quo."""
     pool_installations_min: int = 5

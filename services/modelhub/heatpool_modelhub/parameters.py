@@ -77,11 +77,9 @@ def read(query: bytes, known: tuple[str, ...]) -> dict[str, str]:
             Refusal.BAD_REQUEST, "the query has too many parameters", limit=_FIELDS_MAX
         ) from error
     given: dict[str, str] = {}
-    seen: set[str] = set()
     for name, value in pairs:
-        if name in seen:
+        if name in given:
             raise RefusedError(Refusal.BAD_REQUEST, f"{name} is given twice")
-        seen.add(name)
         if name in known:
             given[name] = value
     return given

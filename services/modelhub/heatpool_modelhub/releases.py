@@ -10,16 +10,12 @@ that was dropped is read and hashed again.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from heatpool_contract.grants import open_content_key
-from heatpool_contract.identity import model_slug
-from heatpool_contract.manifest import BLOB_BYTES_MAX, read_manifest
 from heatpool_contract.rejects import SealRefused
 from heatpool_contract.release import (
     SERVED_S_MIN,
@@ -30,10 +26,15 @@ from heatpool_contract.release import (
     is_canary,
     object_name,
 )
-from heatpool_contract.sealed import model_hash, parse
+from heatpool_contract.sealed import model_hash
 from heatpool_contract.subjects import KV_RELEASES
 from heatpool_modelhub.following import raise_if_cancelled
 from heatpool_modelhub.objects import ObjectUnavailableError
+from heatpool_modelhub.pointers import (
+    check_pointer,
+    current_content_key,
+    previous_content_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 MODELS_MAX: Final = 4096  # the market has some hundred types; each costs one pointer and one key
 RETRY_S: Final = 10.0
 """A pointer whose file is not there or not right is looked at again after so long."""
-_HASH: Final = re.compile("[0-9a-f]{64}")
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -204,7 +204,7 @@ class Releases:
             return
         try:
             pointer = decode_pointer(value)
-            _check_pointer(key, pointer)
+            check_pointer(key, pointer)
         except MalformedPointerError:
             self._metrics.malformed.labels(KV_RELEASES).inc()
             return
@@ -230,12 +230,12 @@ class Releases:
             return
         try:
             blob = await self.file(model, pointer.current)
-            content_key = _open(pointer, blob, self._hub_private_key)
+            content_key = current_content_key(pointer, blob, self._hub_private_key)
         except (ObjectUnavailableError, SealRefused) as error:
             self._log.warning("release_not_served", model=model, reason=str(error))
         else:
             if self._wanted.get(model) is pointer:  # else it changed while we read
-                previous_key = _previous_key(pointer, self._hub_private_key)
+                previous_key = previous_content_key(pointer, self._hub_private_key)
                 self._shown[model] = Shown(pointer, content_key, previous_key)
                 self._pending.discard(model)
                 current = pointer.current
@@ -268,36 +268,3 @@ class Releases:
         self._metrics.releases.set(len(self._shown))
         self._metrics.releases_pending.set(len(self._pending))
         self._metrics.cache_bytes.set(self._files_bytes)
-
-
-def _check_pointer(key: str, pointer: ReleasePointer) -> None:
-    if not model_slug(pointer.name) == pointer.model == key:
-        raise MalformedPointerError("key, model and name differ")
-    for release in (pointer.current, pointer.previous):
-        if release is None:
-            continue
-        if not _HASH.fullmatch(release.model_hash) or not 0 < release.size <= BLOB_BYTES_MAX:
-            raise MalformedPointerError("hash or size of no release")
-
-
-def _previous_key(pointer: ReleasePointer, hub_private_key: bytes) -> bytes | None:
-    previous = pointer.previous
-    if previous is None:
-        return None
-    try:
-        return open_content_key(previous.cek_sealed, hub_private_key, previous.model_hash)
-    except SealRefused:  # sealed to a former key of this hub
-        return None
-
-
-def _open(pointer: ReleasePointer, blob: bytes, hub_private_key: bytes) -> bytes:
-    """The content key of a file that is the one its pointer describes.
-
-    The release keys' signatures are the clients' business: the hub is not trusted to check them.
-    """
-    current = pointer.current
-    manifest = read_manifest(parse(blob).manifest_raw)
-    said = (manifest.model, manifest.epoch, manifest.seq, manifest.version)
-    if said != (pointer.model, current.epoch, current.seq, current.version):
-        raise ObjectUnavailableError("the manifest is not the one that the pointer describes")
-    return open_content_key(current.cek_sealed, hub_private_key, current.model_hash)

@@ -79,6 +79,9 @@ faults-edge: setup  ## nats-server killed 20 times under load, the edge killed a
 fuzz: setup  ## the edge's decoders and its HTTP side against random input, for minutes
 	HEATPOOL_FUZZ=2000 $(RUN)pytest -q --timeout 1200 tests/ingest/test_fuzz.py
 
+attacks: setup  ## every attack of the table, and a report
+	$(RUN)python tests/attacks/report.py
+
 up: setup  ## run all servers and services until Ctrl-C (STATE=folder)
 	$(RUN)heatpoolctl up --state $(STATE)
 
@@ -89,4 +92,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria mosquitto test quick lint fmt types isolation sizes wheels schema api-docs demo bench bench-edge bench-pipeline chaos faults-edge fuzz up down clean
+.PHONY: help setup victoria mosquitto test quick lint fmt types isolation sizes wheels schema api-docs demo attacks bench bench-edge bench-pipeline chaos faults-edge fuzz up down clean

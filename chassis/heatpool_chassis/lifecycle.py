@@ -43,6 +43,8 @@ class Lifecycle:
         self.metrics = ProcessMetrics(self.registry)
         self.stopping = asyncio.Event()
         self.checks: dict[str, bool] = {"started": False}
+        self.dispensable: set[str] = set()
+        """Checks that are reported, but without which traffic may come all the same."""
         self._servers: list[asyncio.Task[None]] = []
 
     def set_check(self, name: str, *, ok: bool) -> None:
@@ -52,8 +54,10 @@ class Lifecycle:
 
     @property
     def ready(self) -> bool:
-        """Whether traffic may come: every dependency usable, not stopping."""
-        return not self.stopping.is_set() and all(self.checks.values())
+        """Whether traffic may come: every indispensable dependency usable, not stopping."""
+        return not self.stopping.is_set() and all(
+            ok for name, ok in self.checks.items() if name not in self.dispensable
+        )
 
     def health(self, *, readiness: bool) -> tuple[int, Health]:
         """Status and answer of the health routes."""

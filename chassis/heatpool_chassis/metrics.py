@@ -296,6 +296,12 @@ class ModelhubMetrics:
             ["bucket"],
             registry=registry,
         )
+        self.signatures = Counter(
+            "heatpool_modelhub_signatures",
+            "Requests that may be signed, by what their signature was",
+            ["outcome"],  # good, unsigned, or the refusal's code
+            registry=registry,
+        )
         self.resyncs = Counter(
             "heatpool_modelhub_resyncs",
             "Times that the view of a bucket was read anew",

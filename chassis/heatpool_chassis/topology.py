@@ -47,6 +47,8 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """A day of 10,000 homes at 60 fields a minute is about 6 GiB after s2."""
     deadletter_bytes_max: int = 1024**3
     models_bytes_max: int = 4 * 1024**3
+    consent_bytes_max: int = 256 * 1024**2
+    """About half a KiB a record: a hundred thousand homes that agree and withdraw twice."""
     replicas: int = 1
 
 
@@ -63,7 +65,7 @@ class Topology(msgspec.Struct, frozen=True):
 def topology(sizes: Sizes) -> Topology:
     """The pool's JetStream for these sizes."""
     return Topology(
-        streams=[_telemetry(sizes), _deadletter(sizes)],
+        streams=[_telemetry(sizes), _deadletter(sizes), _consent(sizes)],
         consumers=[
             (subjects.STREAM_TELEMETRY, writer_consumer()),
             (subjects.STREAM_TELEMETRY, _trainer()),
@@ -74,6 +76,8 @@ def topology(sizes: Sizes) -> Topology:
                 (subjects.KV_INSTALLATIONS, "what the pool knows of each installation"),
                 (subjects.KV_RELEASES, "current release of each heat-pump model"),
                 (subjects.KV_ERASURES, "erasures on their way, and the ledger of finished ones"),
+                (subjects.KV_TRUST, "signed trust files, by version"),
+                (subjects.KV_COMMUNITY, "statistics over homes, as of their last snapshot"),
                 (subjects.KV_PROGRESS, "last training of each heat-pump model"),
             )
         ],
@@ -85,6 +89,22 @@ def topology(sizes: Sizes) -> Topology:
                 replicas=sizes.replicas,
             )
         ],
+    )
+
+
+def _consent(sizes: Sizes) -> StreamConfig:
+    return StreamConfig(
+        name=subjects.STREAM_CONSENT,
+        description="who agreed to what and when, hash-chained; nothing is ever deleted from it",
+        subjects=[subjects.SUBJECT_CONSENT],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        compression=StoreCompression.S2,
+        discard=DiscardPolicy.NEW,
+        max_bytes=sizes.consent_bytes_max,
+        deny_delete=True,
+        deny_purge=True,
+        num_replicas=sizes.replicas,
     )
 
 

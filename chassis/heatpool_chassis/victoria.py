@@ -121,6 +121,10 @@ class Victoria:
     ) -> None:
         await self._http.aclose()
 
+    async def close(self) -> None:
+        """Close the connections, where no `async with` does."""
+        await self._http.aclose()
+
     async def import_lines(self, lines: Sequence[bytes]) -> None:
         """Post import lines (JSON, one series a line), gzipped.
 

@@ -9,6 +9,7 @@ httpx is imported when the first connection opens: it takes longer than all the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from heatpool_client.config import Config, Token
     from heatpool_client.consent import Permit
 
+Sign = Callable[[str, str, bytes, bytes], dict[str, str]]
+"""Method, path, query and body to the headers that sign them."""
 ANSWER_BYTES_MAX: Final = 64 * 1024  # the largest answer, a check, is about 3 KiB
 STATUS_REDIRECT: Final = range(300, 400)
 STATUS_ERROR: Final = 400
@@ -88,7 +91,13 @@ class Connection:
     """Talks to one base URL with one token."""
 
     def __init__(
-        self, base_url: str, config: Config, token: Token | None, permit: Permit, clock: Clock
+        self,
+        base_url: str,
+        config: Config,
+        token: Token | None,
+        permit: Permit,
+        clock: Clock,
+        sign: Sign | None = None,
     ) -> None:
         """Open nothing yet, but read certificates.
 
@@ -98,6 +107,7 @@ class Connection:
             token: sent with every request.
             permit: proof of consent.
             clock: for deadlines.
+            sign: makes the headers that sign a request.
 
         Raises:
             ClientError: `config_invalid`, the certificate file is not usable.
@@ -110,6 +120,7 @@ class Connection:
         self.base_url = base_url
         self._exchange_s_max = config.exchange_s_max
         self._clock = clock
+        self._sign = sign
         headers = {"user-agent": f"heatpool-client ({config.version})"}
         headers["accept-encoding"] = "identity"  # answers are small; no decompression bombs
         if token is not None:
@@ -155,6 +166,7 @@ class Connection:
         request = self._http.build_request(
             method, self.base_url + path, params=params, headers=headers, content=content
         )
+        self._add_signature(request, path)
         return self._exchange(request, None, ANSWER_BYTES_MAX, self._exchange_s_max)
 
     def fetch(
@@ -176,6 +188,7 @@ class Connection:
         request = self._http.build_request(
             "GET", self.base_url + path, params=dict(params), headers=headers
         )
+        self._add_signature(request, path)
         return self._exchange(request, sink, bytes_max, s_max)
 
     def close(self) -> None:
@@ -194,6 +207,11 @@ class Connection:
     ) -> None:
         """Close the sockets."""
         self.close()
+
+    def _add_signature(self, request: httpx.Request, path: str) -> None:
+        if self._sign is not None:
+            query, body = request.url.query, request.content
+            request.headers.update(self._sign(request.method, path, query, body))
 
     def _exchange(
         self,

@@ -18,7 +18,7 @@ from heatpool_client.connection import STATUS_ERROR, Connection, Unreachable, re
 from heatpool_client.courier import BACKOFF_S_FIRST
 from heatpool_client.faults import ClientError
 from heatpool_client.home import read_private, write_private
-from heatpool_contract.request_signing import NONCE_BYTES, Request, signed_headers
+from heatpool_contract.identity import InstallationId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +104,7 @@ def send(
     if wish is None or (not at_once and now_s < wish.not_before_s <= now_s + BACKOFF_S_MAX * 2):
         return wish
     try:
-        answer = _ask(pool, wish, randomness(NONCE_BYTES))
+        answer = _ask(pool, wish, randomness)
     except ClientError as error:
         asked_s = error.retry_after_s if isinstance(error, Unreachable) else None
         attempts = wish.attempts + 1
@@ -126,18 +126,16 @@ def send(
     return wish
 
 
-def _ask(pool: Pool, wish: Erasure, nonce: bytes) -> Answer:
+def _ask(pool: Pool, wish: Erasure, randomness: Callable[[int], bytes]) -> Answer:
     from heatpool_client import keys  # noqa: PLC0415 - 30 ms, and seldom needed
 
     path = PATH.format(wish.installation_id)
-    installation = pool.config.installation
-    request = Request("DELETE", path, "", b"", type(installation)(wish.installation_id))
-    own = keys.load(pool.home)
-    headers = signed_headers(request, own.ed25519_seed, int(pool.clock.now_s()), nonce)
+    installation = InstallationId(wish.installation_id)
+    sign = keys.load(pool.home).sign(installation, pool.clock.now_s, randomness)
     token = configuration.read_token(pool.home, pool.environ)
     permit = consent.for_erasure(pool.home)
-    with Connection(pool.config.hub_url, pool.config, token, permit, pool.clock) as connection:
-        answer = connection.ask("DELETE", path, headers=headers)
+    with Connection(pool.config.hub_url, pool.config, token, permit, pool.clock, sign) as hub:
+        answer = hub.ask("DELETE", path)
     if retry.is_worth_repeating(answer.status):
         asked_s = retry.retry_after_s(answer.headers.get("retry-after"), pool.clock.now_s())
         raise Unreachable(f"status {answer.status}", asked_s)

@@ -17,6 +17,7 @@ from heatpool_client.home import read_private, write_private
 from heatpool_client.models import OwnKeys
 from heatpool_contract.dsse import PublicKey, public_key_of
 from heatpool_contract.grants import RegistrationRequest, self_id, sign_registration
+from heatpool_contract.requests import NONCE_BYTES, Asked, sign_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,23 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def own(self, installation: InstallationId) -> OwnKeys:
         """As `ModelStore.activate` takes them."""
         return OwnKeys(installation, self.x25519_private)
+
+    def sign(
+        self,
+        installation: InstallationId,
+        now_s: Callable[[], float],
+        randomness: Callable[[int], bytes],
+    ) -> Callable[[str, str, bytes, bytes], dict[str, str]]:
+        """What signs the requests of an installation, see `connection.Sign`."""
+
+        def headers(method: str, path: str, query: bytes, body: bytes) -> dict[str, str]:
+            asked = Asked(
+                method=method, path=path, query=query, body=body, installation=installation
+            )
+            nonce = randomness(NONCE_BYTES)
+            return sign_request(asked, self.ed25519_seed, int(now_s()), nonce)
+
+        return headers
 
     def registration(self, installation: InstallationId) -> RegistrationRequest:
         """The request that registers them."""

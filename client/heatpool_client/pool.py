@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from heatpool_client.config import Config, Token
+    from heatpool_client.connection import Sign
     from heatpool_client.consent import Permit
     from heatpool_client.home import Home
     from heatpool_client.models import Active, ModelStore
@@ -205,11 +206,11 @@ class Pool:
             ClientError: `trust_missing`, `model_rejected`; as `check` and `register`.
         """
         from heatpool_client import keys as identity  # noqa: PLC0415 - see above
-        from heatpool_client.updates import Believer, Updater  # noqa: PLC0415 - see above
+        from heatpool_client.updates import Believer, Updater, advance_trust  # noqa: PLC0415 - see above
 
         connection = self._connection(self.config.hub_url)
         keys = identity.load(self.home)
-        trust = self.trust()
+        trust = advance_trust(connection, self.home.root, self.trust())
         if keys.registered_s is None:
             self.register()
         believer = Believer(keys.own(self.config.installation), trust)
@@ -279,12 +280,22 @@ class Pool:
     def _token(self) -> Token:
         return configuration.read_token(self.home, self.environ)
 
+    def _sign(self) -> Sign | None:
+        """What signs requests to the hub; None for a logger without keys (of before they were)."""
+        from heatpool_client import keys as identity  # noqa: PLC0415 - see above
+
+        if read_private(self.home.identity) is None:
+            return None
+        keys = identity.load(self.home)
+        return keys.sign(self.config.installation, self.clock.now_s, os.urandom)
+
     def _connection(self, base_url: str) -> Connection:
         """Opened once; the consent is looked at each time, since it can be withdrawn meanwhile."""
         permit = self.permit()
         known = self._connections.get(base_url)
         if known is None:
-            known = Connection(base_url, self.config, self._token(), permit, self.clock)
+            sign = self._sign() if base_url == self.config.hub_url else None
+            known = Connection(base_url, self.config, self._token(), permit, self.clock, sign)
             self._connections[base_url] = known
         return known
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from heatpool_client import trusted
 from heatpool_client.connection import Refused, Unreachable, refusal
 from heatpool_client.downloads import download
 from heatpool_client.faults import ClientError, Fault
@@ -24,16 +25,20 @@ from heatpool_contract.answers import CheckAnswer
 from heatpool_contract.detector import Detector
 from heatpool_contract.detector_checks import ENGINE, MalformedDetector
 from heatpool_contract.rejects import Reject, SealRefused
-from heatpool_contract.trust import Trust
+from heatpool_contract.trust import STEPS_MAX, Trust
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from heatpool_client.clock import Clock
     from heatpool_client.config import Config
     from heatpool_client.connection import Answer, Connection
 
 CHECK_PATH: Final = "/api/v1/model/check"
+TRUST_PATH: Final = "/api/v1/trust/{}"
 STATUS_OK: Final = 200
 STATUS_ERROR: Final = 400
+STATUS_NOT_FOUND: Final = 404
 STATUS_CONFLICT: Final = 409
 
 Outcome = Literal["activated", "current", "not_eligible", "no_model"]
@@ -88,6 +93,25 @@ def check(connection: Connection, config: Config, current_hash: str | None) -> C
         return msgspec.json.decode(answer.body, type=CheckAnswer)
     except ValueError as error:
         raise ClientError(Fault.ANSWER_GARBLED, connection.base_url, error) from error
+
+
+def advance_trust(connection: Connection, folder: Path, trust: Trust) -> Trust:
+    """Follow the signed trust files that the hub has, one version after the other (TUF 5.3).
+
+    Raises:
+        Unreachable: not now.
+        ClientError: `model_rejected`: the hub has a successor that is none; the own file stays.
+    """
+    for _ in range(STEPS_MAX):
+        answer = connection.ask("GET", TRUST_PATH.format(trust.version + 1))
+        if answer.status == STATUS_NOT_FOUND:
+            break
+        _expect_ok(connection, answer)
+        try:
+            trust = trusted.advance(folder, trust, [answer.body])
+        except SealRefused as refused:
+            raise ClientError(Fault.MODEL_REJECTED, refused) from refused
+    return trust
 
 
 class Updater:

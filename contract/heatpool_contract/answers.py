@@ -168,7 +168,73 @@ class PoolStatus(msgspec.Struct, frozen=True, kw_only=True):
 class KeysAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """200 or 201 to `PUT /api/v1/installations/{id}/keys`."""
 
-    status: Literal["bound", "unchanged"]
+    status: Literal["bound", "unchanged", "rotated"]
+
+
+class AverageAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric over homes; null: too few homes to show none of them."""
+
+    unit: str
+    n: int
+    """Homes, rounded down to a multiple of 5."""
+    avg: float | None
+    min: float | None
+    """The 5th percentile: the least value would be one home's."""
+    max: float | None
+    """The 95th percentile."""
+    median: float
+    p25: float | None
+    p75: float | None
+
+
+class AveragesAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """200 to `GET /api/v1/community/averages`."""
+
+    model: str
+    window: str
+    metrics: dict[str, AverageAnswer]
+    suppressed: list[str]
+    """Asked for, and not shown."""
+    timestamp: float
+    """End of the newest day in it."""
+
+
+class RankingAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """200 to `GET /api/v1/community/ranking`."""
+
+    model: str
+    window: str
+    cop: float
+    """The home's own."""
+    percentile: int
+    """Per cent of homes it is better than, in steps of 5."""
+    n: int
+    badge: Literal["gold", "silver", "bronze"] | None
+    """From 90, 75 and 50 per cent on."""
+    text: str
+    text_de: str
+    timestamp: float
+
+
+class ErasureAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """202 to `DELETE /api/v1/installations/{id}`, 200 to `GET /api/v1/erasures/{receipt}`."""
+
+    receipt: str
+    step: str
+    """`tombstone` to `done`, see contract.erasures."""
+    requested: float
+    not_before: float | None
+    """When the step may begin; null: now."""
+    finished: float | None
+
+
+class ConsentAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """201 to `POST /api/v1/consent`."""
+
+    sequence: int
+    """Of the record in the chain."""
+    hash: str
+    """Of the record, which the next one names."""
 
 
 class ReleaseSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +255,8 @@ class ReleaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     previous_hash: str | None
     """Of the predecessor, which is servable for a week."""
+    canary_share: float = 1.0
+    """Share of homes that are offered it; the others are offered the predecessor."""
 
 
 class ModelsAnswer(msgspec.Struct, frozen=True):

@@ -43,7 +43,7 @@ GRANT_BYTES: Final = 140  # magic 4, hash 32, key 32, id 16, not_after 8, sealed
 GRANT_LIFETIME_S: Final = 86_400  # long enough for a download over a bad line, and its repeats
 CONTENT_KEY_MAGIC: Final = b"HPK1"
 CONTENT_KEY_SEALED_BYTES: Final = 116  # magic 4, hash 32, key 32, sealed box 48
-REGISTRATION_BYTES_MAX: Final = 1024  # about 260 bytes; three times that with odd white space
+REGISTRATION_BYTES_MAX: Final = 1024  # about 360 bytes with a rotation
 _PROBE: Final = b"\x01" * KEY_BYTES  # any scalar: clamping makes all of them find low order
 _ID_DOMAIN: Final = b"hp-installation-id/v1\0"
 _SELF_CERTIFYING: Final = "8"  # UUID version
@@ -136,17 +136,27 @@ def open_content_key(sealed: bytes, hub_private_key: bytes, model_hash: str) -> 
     return plain[36:]
 
 
-class RegistrationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of `PUT /api/v1/installations/{id}/keys`; bytes are base64 in JSON.
+class KeyPair(msgspec.Struct, frozen=True):
+    """What is bound so far: the seed that signs, the public key that grants are sealed to."""
 
-    Later members (a signature of the old key, for rotation) come with a default.
-    """
+    ed25519_seed: bytes
+    x25519: bytes
+
+    def __repr__(self) -> str:
+        return "KeyPair(...)"
+
+
+class RegistrationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `PUT /api/v1/installations/{id}/keys`; bytes are base64 in JSON."""
 
     installation_id: str
     ed25519: PublicKey
     x25519: PublicKey
     signature: SignatureBytes
     """By `ed25519` over PAE(registration, id as 36 characters || ed25519 || x25519)."""
+    rotation: SignatureBytes | None = None
+    """By the key bound so far, over PAE(registration, `rotate` || id || both old keys || both new
+    ones): the old pair is named, so that an earlier rotation cannot be played again."""
 
 
 _registrations = msgspec.json.Decoder(RegistrationRequest)
@@ -176,6 +186,35 @@ def sign_registration(
     return RegistrationRequest(installation, ed25519, x25519, signature)
 
 
+def sign_rotation(
+    installation: InstallationId, old: KeyPair, ed25519_seed: bytes, x25519: bytes
+) -> RegistrationRequest:
+    """A request that replaces the keys bound so far.
+
+    A version-8 id keeps its Ed25519 key: with another one begins another installation.
+    """
+    request = sign_registration(installation, ed25519_seed, x25519)
+    body = _rotation_body(
+        installation, public_key_of(old.ed25519_seed), old.x25519, request.ed25519, x25519
+    )
+    rotation = sign(TYPE_REGISTRATION, body, old.ed25519_seed).sig
+    return msgspec.structs.replace(request, rotation=rotation)
+
+
+def may_replace(request: RegistrationRequest, ed25519: bytes, x25519: bytes) -> bool:
+    """Whether the keys bound so far (public) agreed to be replaced by those of `request`."""
+    installation = installation_id(request.installation_id)
+    if request.rotation is None or installation is None:
+        return False
+    body = _rotation_body(installation, ed25519, x25519, request.ed25519, request.x25519)
+    return is_signed(TYPE_REGISTRATION, body, request.rotation, ed25519)
+
+
+def is_self_certifying(installation: InstallationId) -> bool:
+    """Whether the id is of version 8, hence follows from a key."""
+    return installation[14] == _SELF_CERTIFYING
+
+
 def read_registration(body: bytes, installation: InstallationId) -> RegistrationRequest:
     """Bytes of a request for `installation` (from its path) to keys that can be relied on.
 
@@ -193,7 +232,7 @@ def read_registration(body: bytes, installation: InstallationId) -> Registration
     if installation_id(request.installation_id) != installation:
         raise SealRefused(Reject.KEY_OTHER_ID)
     check_keys(request.ed25519, request.x25519)
-    if installation[14] == _SELF_CERTIFYING and installation != self_id(request.ed25519):
+    if is_self_certifying(installation) and installation != self_id(request.ed25519):
         raise SealRefused(Reject.KEY_OTHER_ID)
     signed = _registration_body(installation, request.ed25519, request.x25519)
     if not is_signed(TYPE_REGISTRATION, signed, request.signature, request.ed25519):
@@ -219,6 +258,12 @@ def check_keys(ed25519: bytes, x25519: bytes) -> None:
 
 def _registration_body(installation: InstallationId, ed25519: bytes, x25519: bytes) -> bytes:
     return installation.encode() + ed25519 + x25519
+
+
+def _rotation_body(
+    installation: InstallationId, old_ed: bytes, old_x: bytes, new_ed: bytes, new_x: bytes
+) -> bytes:
+    return b"rotate" + installation.encode() + old_ed + old_x + new_ed + new_x
 
 
 def _id_bytes(installation: InstallationId) -> bytes:

@@ -66,6 +66,16 @@ class Refusal(StrEnum):
     KEY_INVALID = "key_invalid"
     KEY_PROOF_INVALID = "key_proof_invalid"
     KEY_CONFLICT = "key_conflict"
+    SIGNATURE_MISSING = "signature_missing"
+    SIGNATURE_INVALID = "signature_invalid"
+    SIGNATURE_TIME = "signature_time"
+    SIGNATURE_REPLAYED = "signature_replayed"
+    SIGNATURE_FOREIGN = "signature_foreign"
+    RATE_EXCEEDED = "rate_exceeded"
+    METRIC_UNKNOWN = "metric_unknown"
+    WINDOW_UNKNOWN = "window_unknown"
+    STATISTICS_SUPPRESSED = "statistics_suppressed"
+    CONSENT_INVALID = "consent_invalid"
 
 
 class Text(NamedTuple):
@@ -289,5 +299,50 @@ TEXTS: Final[dict[Refusal, Text]] = {
         409,
         "Another key is already registered for this installation.",
         "Für diese Installation ist bereits ein anderer Schlüssel registriert.",
+    ),
+    Refusal.SIGNATURE_MISSING: Text(
+        401,
+        "This request must be signed with the installation's key.",
+        "Diese Anfrage muss mit dem Schlüssel der Installation signiert sein.",
+    ),
+    Refusal.SIGNATURE_INVALID: Text(
+        401,
+        "The signature of the request does not verify.",
+        "Die Signatur der Anfrage ist ungültig.",
+    ),
+    Refusal.SIGNATURE_TIME: Text(
+        401,
+        "The request was signed more than 300 s ago or ahead: check the logger's clock.",
+        "Die Anfrage wurde vor mehr als 300 s oder in der Zukunft signiert: bitte die Uhr des "
+        "Loggers prüfen.",
+    ),
+    Refusal.SIGNATURE_REPLAYED: Text(
+        401,
+        "This very request was made before.",
+        "Genau diese Anfrage wurde schon einmal gestellt.",
+    ),
+    Refusal.SIGNATURE_FOREIGN: Text(
+        403,
+        "The key that signed this request is not that of the installation.",
+        "Der Schlüssel dieser Anfrage gehört nicht zu dieser Installation.",
+    ),
+    Refusal.RATE_EXCEEDED: Text(
+        429,
+        "Too many requests; try again later.",
+        "Zu viele Anfragen; bitte später erneut versuchen.",
+    ),
+    Refusal.METRIC_UNKNOWN: Text(
+        422, "There are no statistics of this metric.", "Zu dieser Größe gibt es keine Statistik."
+    ),
+    Refusal.WINDOW_UNKNOWN: Text(
+        422, "window must be 1d, 7d or 30d.", "window muss 1d, 7d oder 30d sein."
+    ),
+    Refusal.STATISTICS_SUPPRESSED: Text(
+        404,
+        "There are too few homes for statistics that show none of them.",
+        "Es gibt noch zu wenige Anlagen für Statistiken, die keine einzelne zeigen.",
+    ),
+    Refusal.CONSENT_INVALID: Text(
+        422, "The consent record is not complete.", "Der Einwilligungsnachweis ist unvollständig."
     ),
 }

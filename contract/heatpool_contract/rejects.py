@@ -69,6 +69,10 @@ class Reject(StrEnum):
     KEY_WEAK = "key_weak"  # small order: everybody could compute its secrets
     KEY_OTHER_ID = "key_other_id"  # self-certifying id of another key
     KEY_PROOF = "key_proof"  # not signed by the key it registers
+    # a signed request
+    REQUEST_MALFORMED = "request_malformed"  # a header of the four is missing or no such thing
+    REQUEST_TIME = "request_time"  # signed too long ago, or ahead of our clock
+    REQUEST_SIGNATURE = "request_signature"  # not these bytes, or not by this key
     # the client's disk
     STORAGE = "storage"  # the disk refused; nothing was changed
     STATE_DAMAGED = "state_damaged"  # its own notes are unreadable: set aside, floor lost

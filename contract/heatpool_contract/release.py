@@ -6,12 +6,17 @@ written after its file is complete in the Object Store, so whoever reads it find
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from hashlib import sha256
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 SERVED_S_MIN: Final = 7 * 86_400
 """A release stays servable this long after its successor: a check and a download may lie apart."""
+
+
+WITHDRAWN_MAX: Final = 16  # older ones were servable for a week at most
+_DRAW_BYTES: Final = 6  # exact in a double
 
 
 class ServedRelease(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +50,12 @@ class ReleasePointer(msgspec.Struct, frozen=True, kw_only=True):
     """As the loggers spell it, for people."""
     current: ServedRelease
     previous: ServedRelease | None = None
-    """Servable until `SERVED_S_MIN` after `current.created_ms`."""
+    """Servable until `SERVED_S_MIN` after `current.created_ms`, and as long as `current` is on
+    trial."""
+    canary_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    """Share of homes that are offered `current`; the others are offered `previous`."""
+    withdrawn: tuple[str, ...] = ()
+    """Hashes of releases that are not served any more, also not by name; the last few."""
 
 
 class TrainingReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +137,16 @@ def decode_news(value: bytes) -> News:
 def news_key(model: str) -> str:
     """Key of a model's news in `TRAINING`."""
     return f"news.{model}"
+
+
+def is_canary(installation: str, model_hash: str, share: float) -> bool:
+    """Whether a home (pseudonym) tries a release among the first `share` of homes.
+
+    By a hash of both: another release is tried by other homes, and raising the share takes
+    nobody's release away.
+    """
+    digest = sha256(f"{model_hash} {installation}".encode()).digest()
+    return int.from_bytes(digest[:_DRAW_BYTES], "big") < share * 256**_DRAW_BYTES
 
 
 def object_name(model: str, model_hash: str) -> str:

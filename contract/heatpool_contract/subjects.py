@@ -19,8 +19,12 @@ DURABLE_TRAINER: Final = "trainer"
 
 KV_INSTALLATIONS: Final = "INSTALLATIONS"  # key: pseudonym, value: registry.Installation
 KV_RELEASES: Final = "RELEASES"  # key: slug, value: release.ReleasePointer
+KV_TRUST: Final = "TRUST"  # key: version, value: the signed trust file
+KV_COMMUNITY: Final = "COMMUNITY"  # key: <slug>.<window>, value: community.Snapshot
 KV_PROGRESS: Final = "TRAINING"  # key: slug, value: release.TrainingReport
 KV_ERASURES: Final = "ERASURES"  # key: receipt, value: erasures.Erasure
+STREAM_CONSENT: Final = "CONSENT"
+SUBJECT_CONSENT: Final = "consent"  # one subject: the records are one chain
 OBJECTS_MODELS: Final = "MODELS"  # name: <slug>/<model_hash>, never overwritten
 
 HEADER_MSG_ID: Final = "Nats-Msg-Id"

@@ -16,6 +16,7 @@ from heatpool_deploy import stack as stacks
 from heatpool_deploy import supervisor
 from heatpool_deploy.commands import backup, dlq, erase, erasures_, export, restore
 from heatpool_deploy.connection import on_bus, or_exit
+from heatpool_deploy.key_commands import keys, models
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -103,7 +104,7 @@ def provision(replicas: int, telemetry_gib: float) -> None:
     on_bus(work)
 
 
-for command in (dlq, erase, erasures_, export, backup, restore):
+for command in (keys, models, dlq, erase, erasures_, export, backup, restore):
     main.add_command(command)
 
 

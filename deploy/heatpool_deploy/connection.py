@@ -19,7 +19,9 @@ from heatpool_chassis.settings import Secret, SettingsError, load
 from heatpool_chassis.victoria import StoreError, Victoria, VictoriaUrls
 from heatpool_contract import identity
 from heatpool_deploy.backup import BackupError
+from heatpool_deploy.ceremony import CeremonyError
 from heatpool_deploy.deadletters import DeadLetterError
+from heatpool_deploy.model_admin import ModelAdminError
 from heatpool_deploy.stack import StackError
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ _OPERATORS: Final = (
     StoreError,
     DeadLetterError,
     BackupError,
+    CeremonyError,
+    ModelAdminError,
 )
 PREFIX: Final = "HEATPOOL_CTL_"
 

@@ -70,10 +70,11 @@ def make_keys(folder: Path, random: Callable[[int], bytes], now_s: int) -> list[
         **{f"{OFFLINE}/root_{number}": _base64(seed) for number, seed in enumerate(roots, 1)},
         TRUST_FILE: sign_trust(trust, roots).decode(),
     }
-    return [_write(folder / name, text) for name, text in texts.items()]
+    return [write_secret(folder / name, text) for name, text in texts.items()]
 
 
-def _write(path: Path, text: str) -> Path:
+def write_secret(path: Path, text: str) -> Path:
+    """Write a new file that only its owner may read; an existing one is an error."""
     path.touch(mode=0o600, exist_ok=False)
     path.write_text(text, encoding="utf-8")
     return path

@@ -136,6 +136,8 @@ def environment(stack: Stack) -> dict[str, str]:
     for service in ("WRITER", "TRAINER"):
         for role in ("WRITE", "READ", "ADMIN"):
             env[f"HEATPOOL_{service}_VICTORIA_{role}_URL"] = url
+    for role in ("WRITE", "READ"):
+        env[f"HEATPOOL_MODELHUB_VICTORIA_{role}_URL"] = url
     files = {
         "CTL_PSEUDONYM_KEY": keys.PSEUDONYM_KEY,
         "INGEST_TOKENS": keys.TOKEN,

@@ -19,7 +19,7 @@ VECTORS = Path(__file__).parent.parent / "vectors" / "sealed"
 BEYOND_THE_CONTRACT = frozenset(
     reject
     for reject in Reject
-    if reject.startswith(("trust_", "fresh_", "key_", "stor", "state_"))
+    if reject.startswith(("trust_", "fresh_", "key_", "request_", "stor", "state_"))
     and reject is not Reject.TRUST_EXPIRED
 ) | {Reject.SIZE, Reject.SELF_TEST}
 """Codes that no single release file can provoke (`size` would be a file of 32 MiB)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from servers import free_port
 from simulators import publisher as pub
 
 from heatpool_chassis.settings import Secret
-from heatpool_contract import grants, registry, release
+from heatpool_contract import grants, registry, release, requests
 from heatpool_contract.identity import pseudonym
 from heatpool_contract.manifest import read_manifest
 from heatpool_contract.registry import Installation
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from heatpool_chassis.lifecycle import Lifecycle
+    from heatpool_chassis.victoria import Victoria
     from heatpool_contract.identity import InstallationId, Pseudonym
 
 TOKEN = "logger-token-0123456789"
@@ -57,6 +59,10 @@ def settings(**changes: object) -> Settings:
         timestamp_key=Secret(b64encode(pub.secret("timestamp 1")).decode()),
         fleet_public_key=b64encode(pub.box_public("fleet")).decode(),
         nats_url="nats://nowhere",
+        identity="observe",  # tests of signatures choose another one
+        host_per_s=1e6,
+        installation_per_s=1e6,
+        registrations_per_s=1e6,
     )
     return msgspec.structs.replace(base, **changes)
 
@@ -113,7 +119,13 @@ def pointer(
 class RunningHub:
     """One hub. `now_s` is its clock."""
 
-    def __init__(self, bus: Client, life: Lifecycle, chosen: Settings | None = None) -> None:
+    def __init__(
+        self,
+        bus: Client,
+        life: Lifecycle,
+        chosen: Settings | None = None,
+        store: Victoria | None = None,
+    ) -> None:
         self.now_s = float(pub.NOW_S)
         self.bus = bus
         self.life = life
@@ -121,7 +133,8 @@ class RunningHub:
         log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
             None, processors=[self._keep], wrapper_class=structlog.stdlib.BoundLogger
         )
-        self.parts = Assembly(chosen or settings(), bus, life, log, lambda: self.now_s)
+        self.log = log
+        self.parts = Assembly(chosen or settings(), bus, life, log, lambda: self.now_s, store)
         self.port = free_port()
         self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}")
         self._tasks: list[asyncio.Task[None]] = []
@@ -183,6 +196,44 @@ class RunningHub:
     async def check(self, home: InstallationId = pub.HOME, **query: str) -> httpx.Response:
         """Ask as a logger does."""
         return await self.http.get("/api/v1/model/check", params={"installation_id": home, **query})
+
+    def signed(  # noqa: PLR0913 - each of them is one part of a request
+        self,
+        method: str,
+        path: str,
+        owner: str = "home",
+        home: InstallationId = pub.HOME,
+        body: bytes = b"",
+        *,
+        time_s: int | None = None,
+        nonce: bytes | None = None,
+        **query: str,
+    ) -> httpx.Request:
+        """A request signed with the key of an owner, whose name it follows from."""
+        request = self.http.build_request(
+            method, path, params=query or None, content=body or None, headers=BEARER
+        )
+        asked = requests.Asked(
+            method=method, path=path, query=request.url.query, body=body, installation=home
+        )
+        when_s = int(self.now_s) if time_s is None else time_s
+        fresh = os.urandom(requests.NONCE_BYTES) if nonce is None else nonce
+        request.headers.update(requests.sign_request(asked, pub.secret(owner), when_s, fresh))
+        return request
+
+    async def check_signed(
+        self, owner: str = "home", home: InstallationId = pub.HOME, **more: object
+    ) -> httpx.Response:
+        """Ask as a logger with keys does."""
+        request = self.signed(
+            "GET",
+            "/api/v1/model/check",
+            owner,
+            home,
+            installation_id=home,
+            **more,  # type: ignore[arg-type]  # a test's keywords
+        )
+        return await self.http.send(request)
 
     async def download(
         self,

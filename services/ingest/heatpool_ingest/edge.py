@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from heatpool_chassis.addresses import masked
+from heatpool_chassis.quotas import Buckets, Rate
 from heatpool_contract import subjects
 from heatpool_contract.answers import ReceiptAnswer, SubmitAnswer
 from heatpool_contract.refusals import Refusal
@@ -24,7 +25,6 @@ from heatpool_ingest.inflate import ENCODINGS
 from heatpool_ingest.lanes import Budget, Lane, Lanes, lane_of
 from heatpool_ingest.pressure import sheds
 from heatpool_ingest.publishing import PublishUnavailableError
-from heatpool_ingest.quotas import Buckets, Rate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping

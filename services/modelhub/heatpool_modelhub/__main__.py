@@ -15,17 +15,27 @@ from heatpool_chassis import bus, lifecycle, logs
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import ModelhubMetrics
 from heatpool_chassis.settings import SettingsError, described, load
+from heatpool_chassis.victoria import Victoria, VictoriaUrls
 from heatpool_contract import subjects
-from heatpool_modelhub.app import Ports, create_app
+from heatpool_modelhub.app import create_app
+from heatpool_modelhub.asking import Ports
 from heatpool_modelhub.binding import bind
+from heatpool_modelhub.community import Community
 from heatpool_modelhub.following import follow
 from heatpool_modelhub.freshness import Freshness
 from heatpool_modelhub.hub import Hub
+from heatpool_modelhub.limits import Limits
 from heatpool_modelhub.objects import read_object
 from heatpool_modelhub.registry import Registry
 from heatpool_modelhub.releases import Releases
-from heatpool_modelhub.settings import PREFIX, Settings, keys_of, policy_of
+from heatpool_modelhub.rights import Rights, rights_routes
+from heatpool_modelhub.rollup import RollupJob
+from heatpool_modelhub.settings import PREFIX, Settings, keys_of, policy_of, rates_of
+from heatpool_modelhub.signatures import Signatures
+from heatpool_modelhub.statistics import Rules
+from heatpool_modelhub.statistics_routes import statistics_routes
 from heatpool_modelhub.tokens import Tokens
+from heatpool_modelhub.trust_files import TrustFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -58,10 +68,23 @@ async def serve(settings: Settings, life: Lifecycle, log: BoundLogger) -> None:
     client = await bus.connect(life, settings.nats_url, identity, buffered=False)
     await bus.verify(
         client,
-        buckets=(subjects.KV_INSTALLATIONS, subjects.KV_RELEASES),
+        buckets=(
+            subjects.KV_INSTALLATIONS,
+            subjects.KV_RELEASES,
+            subjects.KV_TRUST,
+            subjects.KV_COMMUNITY,
+            subjects.KV_ERASURES,
+        ),
+        streams=(subjects.STREAM_CONSENT,),
         objects=(subjects.OBJECTS_MODELS,),
     )
-    assembly = Assembly(settings, client, life, log, time.time)
+    read_url = settings.victoria_read_url
+    store = (
+        Victoria(VictoriaUrls(settings.victoria_write_url or read_url, read_url, read_url))
+        if read_url
+        else None
+    )
+    assembly = Assembly(settings, client, life, log, time.time, store)
     async with asyncio.TaskGroup() as group:
         # One that fails ends the group and the process: a supervisor starts it anew.
         tasks = [group.create_task(work) for work in assembly.background()]
@@ -72,6 +95,8 @@ async def serve(settings: Settings, life: Lifecycle, log: BoundLogger) -> None:
         await life.drained()
         for task in tasks:
             task.cancel()
+    if store is not None:
+        await store.close()
     await client.close()
 
 
@@ -91,10 +116,15 @@ class Assembly:
         life: Lifecycle,
         log: BoundLogger,
         clock: Callable[[], float],
+        store: Victoria | None = None,
     ) -> None:
         self._client, self._life = client, life
         keys = keys_of(settings)
+        # What is in memory is served on; only registrations wait, and say so (docs/modelhub.md).
+        life.dispensable.add("nats")
         self.metrics = ModelhubMetrics(life.registry)
+        self.trust = TrustFiles(self.metrics)
+        self.community = Community(self.metrics)
         self.registry = Registry(settings.registry_entries_max, self.metrics)
         self.releases = Releases(
             partial(read_object, client),
@@ -104,17 +134,41 @@ class Assembly:
             log,
         )
         freshness = Freshness(keys.timestamp_seed)
-        hub = Hub(policy_of(settings), keys, self.registry, self.releases, freshness, life)
+        signatures = Signatures(settings.identity, self.metrics)
+        hub = Hub(
+            policy_of(settings), keys, self.registry, self.releases, freshness, signatures, life
+        )
         loggers, operators = Tokens(settings.tokens), Tokens(settings.operator_tokens)
-        ports = Ports(loggers, operators, clock, partial(bind, client))
-        self.app = create_app(hub, ports, self.metrics, log)
+        limits = Limits(rates_of(settings), os.urandom)
+        ports = Ports(loggers, operators, limits, clock, partial(bind, client), self.trust)
+        rights = Rights(client, store, os.urandom)
+        self.app = create_app(
+            hub,
+            ports,
+            [
+                *statistics_routes(hub, ports, self.community, store),
+                *rights_routes(hub, ports, rights),
+            ],
+            self.metrics,
+            log,
+        )
+        self.rollup: RollupJob | None = None
+        if store is not None and settings.victoria_write_url:
+            rules = Rules(settings.statistics_homes_min)
+            owner = os.urandom(8).hex()
+            self.rollup = RollupJob(client, store, self.registry, rules, owner, log)
+        self._clock = clock
 
     def background(self) -> list[Coroutine[None, None, None]]:
         """What runs beside the requests."""
         client, life, metrics = self._client, self._life, self.metrics
+        rollups = [] if self.rollup is None else [self.rollup.run(life, self._clock)]
         return [
+            *rollups,
+            follow(client, subjects.KV_COMMUNITY, self.community, life, metrics),
             follow(client, subjects.KV_INSTALLATIONS, self.registry, life, metrics),
             follow(client, subjects.KV_RELEASES, self.releases, life, metrics),
+            follow(client, subjects.KV_TRUST, self.trust, life, metrics),
             self.releases.keep(),
         ]
 

@@ -9,36 +9,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from litestar import HttpMethod, Litestar, Request, Response, put, route
-from litestar.datastructures import State
+from litestar import HttpMethod, Litestar, Response, put, route
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.params import FromPath  # noqa: TC002 - Litestar reads annotations at run time
 from litestar.response.base import ASGIResponse
 
-from heatpool_contract import identity
 from heatpool_contract.answers import MEDIA_PROBLEM, KeysAnswer
 from heatpool_contract.grants import REGISTRATION_BYTES_MAX, RegistrationRequest, read_registration
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.rejects import Reject, SealRefused
 from heatpool_modelhub.access import note_code, observed
-from heatpool_modelhub.answering import NO_STORE, FileResponse, RefusedError, answer, refuse
+from heatpool_modelhub.answering import (
+    MEDIA_JSON,
+    NO_STORE,
+    FileResponse,
+    RefusedError,
+    answer,
+    refuse,
+)
+from heatpool_modelhub.asking import (
+    Asked,
+    Ports,
+    address_of,
+    installation_of,
+    signer_of,
+)
 from heatpool_modelhub.parameters import parse
 from heatpool_modelhub.ranges import Part, Unsatisfiable, Whole, is_known, select
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from typing import Literal
-
     from litestar.handlers import HTTPRouteHandler
     from structlog.stdlib import BoundLogger
     from uvicorn._types import ASGI3Application
 
     from heatpool_chassis.metrics import ModelhubMetrics
-    from heatpool_contract.identity import Pseudonym
+    from heatpool_contract.identity import InstallationId
     from heatpool_modelhub.hub import Download, Hub
-    from heatpool_modelhub.tokens import Tokens
 
 POOL_CACHE: Final = "public, max-age=60"  # the figures move slowly, and dashboards poll
+TRUST_CACHE: Final = "public, max-age=86400, immutable"
 FILE_CACHE: Final = "private, no-cache, no-transform"
 _READ: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _STATUS_CODES: Final = {
@@ -53,31 +62,15 @@ _BUG: Final = (
 )
 _PROOFS: Final = frozenset({Reject.KEY_PROOF})
 
-Asked = Request[object, object, State]
-
-
-class Ports:
-    """What the routes need beside the hub: who may ask, the clock, where keys are written."""
-
-    def __init__(
-        self,
-        loggers: Tokens,
-        operators: Tokens,
-        clock: Callable[[], float],
-        bind: Callable[
-            [Pseudonym, RegistrationRequest, int], Awaitable[Literal["bound", "unchanged"]]
-        ],
-    ) -> None:
-        self.loggers = loggers
-        self.operators = operators
-        self.clock = clock
-        self.bind = bind
-
 
 def create_app(
-    hub: Hub, ports: Ports, metrics: ModelhubMetrics, log: BoundLogger
+    hub: Hub,
+    ports: Ports,
+    more: list[HTTPRouteHandler],
+    metrics: ModelhubMetrics,
+    log: BoundLogger,
 ) -> ASGI3Application:
-    """The hub as ASGI application."""
+    """The hub as ASGI application; `more` are the routes of other modules."""
 
     def on_bug(_request: Asked, error: Exception) -> Response[bytes]:
         log.error("bug", exc_info=error)
@@ -86,7 +79,8 @@ def create_app(
         )
 
     app = Litestar(
-        route_handlers=[*_logger_routes(hub, ports), *_other_routes(hub, ports)],
+        before_request=ports.visit,
+        route_handlers=[*_logger_routes(hub, ports), *_other_routes(hub, ports), *more],
         exception_handlers={RefusedError: _on_refused, HTTPException: _on_http, 500: on_bug},
         openapi_config=None,
         logging_config=None,
@@ -102,22 +96,24 @@ def _logger_routes(hub: Hub, ports: Ports) -> list[HTTPRouteHandler]:
         """May this installation have the model, is there a newer one, and its key."""
         if "authorization" in request.headers:  # loggers may send it; wrong is wrong
             ports.loggers.require(request.headers["authorization"])
-        return answer(hub.check(parse(request.scope["query_string"]), ports.clock()))
+        asked = parse(request.scope["query_string"])
+        signer = await signer_of(request, asked.installation, hub, ports)
+        return answer(hub.check(asked, signer, ports.clock()))
 
     @route("/api/v1/model/download", http_method=_READ)
     async def download(request: Asked) -> ASGIResponse:
         """The sealed file."""
         ports.loggers.require(request.headers.get("authorization"))
         asked = parse(request.scope["query_string"])
-        return _file(request, await hub.download(asked, ports.clock()))
+        signer = await signer_of(request, asked.installation, hub, ports)
+        return _file(request, await hub.download(asked, signer, ports.clock()))
 
     @put("/api/v1/installations/{installation:str}/keys")
     async def keys(request: Asked, installation: FromPath[str]) -> ASGIResponse:
         """Register the public keys of an installation."""
         ports.loggers.require(request.headers.get("authorization"))
-        known = identity.installation_id(installation)
-        if known is None:
-            raise RefusedError(Refusal.INSTALLATION_ID_INVALID)
+        known = installation_of(installation)
+        ports.limits.register(address_of(request), ports.clock())
         try:
             body = await request.body()
         except InternalServerException as error:  # Litestar's name for a client that hung up
@@ -135,6 +131,16 @@ def _other_routes(hub: Hub, ports: Ports) -> list[HTTPRouteHandler]:
     async def pool_status() -> ASGIResponse:
         """How far the pool is; public."""
         return answer(hub.pool_status(ports.clock()), cache=POOL_CACHE)
+
+    @route("/api/v1/trust/{version:int}", http_method=_READ)
+    async def trust(version: FromPath[int]) -> ASGIResponse:
+        """The signed trust file of a version: one that exists never changes."""
+        found = ports.trust.find(version)
+        if found is None:
+            raise RefusedError(Refusal.NOT_FOUND)
+        return ASGIResponse(
+            body=found, media_type=MEDIA_JSON, headers={"cache-control": TRUST_CACHE}
+        )
 
     @route("/api/v1/models", http_method=_READ)
     async def models(request: Asked) -> ASGIResponse:
@@ -160,7 +166,7 @@ def _other_routes(hub: Hub, ports: Ports) -> list[HTTPRouteHandler]:
         code, body = hub.life.health(readiness=True)
         return answer(body, code)
 
-    return [pool_status, models, status, health, ready]
+    return [pool_status, trust, models, status, health, ready]
 
 
 def _file(request: Asked, download: Download) -> ASGIResponse:
@@ -197,7 +203,7 @@ def _file(request: Asked, download: Download) -> ASGIResponse:
     )
 
 
-def _registration(body: bytes, installation: identity.InstallationId) -> RegistrationRequest:
+def _registration(body: bytes, installation: InstallationId) -> RegistrationRequest:
     try:
         return read_registration(body, installation)
     except RecursionError as error:

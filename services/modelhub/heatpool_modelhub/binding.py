@@ -1,9 +1,9 @@
-"""Registration of an installation's keys: the first ones stay.
+"""Registration of an installation's keys: the first ones stay, until they sign their successors.
 
-In: keys whose proof of possession was checked. Out: bound, or the same as before. Guarantee: of any
-number of first registrations, at any number of hubs, exactly one wins, because the entry is written
-only if nobody else wrote it since it was read; contributions folded by the writer meanwhile are
-kept; a bound key is never overwritten.
+In: keys whose proof of possession was checked. Out: bound, rotated, or the same as before.
+Guarantee: of any number of first registrations, at any number of hubs, exactly one wins, because
+the entry is written only if nobody else wrote it since it was read; contributions folded by the
+writer meanwhile are kept; a bound key is overwritten only with its own signature over the new one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import nats.errors
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 
 from heatpool_contract import registry as contract
+from heatpool_contract.grants import may_replace
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.registry import Installation
 from heatpool_contract.subjects import KV_INSTALLATIONS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from heatpool_contract.grants import RegistrationRequest
     from heatpool_contract.identity import Pseudonym
 
+Bound = Literal["bound", "unchanged", "rotated"]
 ATTEMPTS_MAX: Final = 20
 """The only other writer of an entry is the `writer`, about once a minute for a home."""
 TIMEOUT_S: Final = 5.0
@@ -35,8 +37,8 @@ RETRY_AFTER_S: Final = 5
 
 async def bind(
     client: Client, installation: Pseudonym, keys: RegistrationRequest, now_ms: int
-) -> Literal["bound", "unchanged"]:
-    """Write the keys into the installation's entry, if it has none.
+) -> Bound:
+    """Write the keys into the installation's entry, if it has none or the old ones agree.
 
     Raises:
         RefusedError: `key_conflict`, `installation_gone`, `bus_unavailable`.
@@ -47,10 +49,12 @@ async def bind(
             entry, revision = await _get(bucket, installation)
             if entry.erased:
                 raise RefusedError(Refusal.INSTALLATION_GONE)
-            if entry.ed25519 is not None:
-                if (entry.ed25519, entry.x25519) != (keys.ed25519, keys.x25519):
-                    raise RefusedError(Refusal.KEY_CONFLICT)
+            if (entry.ed25519, entry.x25519) == (keys.ed25519, keys.x25519):
                 return "unchanged"
+            if entry.ed25519 is not None and not may_replace(
+                keys, entry.ed25519, entry.x25519 or b""
+            ):
+                raise RefusedError(Refusal.KEY_CONFLICT)
             bound = msgspec.structs.replace(
                 entry, ed25519=keys.ed25519, x25519=keys.x25519, registered_ms=now_ms
             )
@@ -58,7 +62,7 @@ async def bind(
                 await bucket.update(installation, contract.encode(bound), last=revision)
             except KeyWrongLastSequenceError:
                 continue
-            return "bound"
+            return "bound" if entry.ed25519 is None else "rotated"
     except (nats.errors.Error, TimeoutError) as error:
         raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S) from error
     raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S)

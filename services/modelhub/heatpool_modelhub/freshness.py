@@ -15,36 +15,31 @@ import msgspec
 from heatpool_contract.fresh import FRESH_LIFETIME_S_MAX, Fresh, sign_fresh
 
 if TYPE_CHECKING:
-    from heatpool_contract.release import ReleasePointer
+    from heatpool_contract.release import ServedRelease
 
 REISSUE_S: Final = 600
+STATEMENTS_MAX: Final = 8192  # two of each model; then all are signed anew
 
 
 class _Statement(msgspec.Struct, frozen=True):
-    model_hash: str
     issued_s: int
     text: str
 
 
 class Freshness:
-    """The statements of the present releases, one a model."""
+    """The statements of the releases that are offered, by hash."""
 
     def __init__(self, timestamp_seed: bytes) -> None:
         self._seed = timestamp_seed
         self._statements: dict[str, _Statement] = {}
 
-    def statement(self, pointer: ReleasePointer, now_s: int) -> str:
-        """Base64 of the envelope for the pointer's current release."""
-        known = self._statements.get(pointer.model)
-        current = pointer.current
-        if (
-            known is not None
-            and known.model_hash == current.model_hash
-            and 0 <= now_s - known.issued_s < REISSUE_S
-        ):
+    def statement(self, model: str, current: ServedRelease, now_s: int) -> str:
+        """Base64 of the envelope for the release that a home of `model` is offered."""
+        known = self._statements.get(current.model_hash)
+        if known is not None and 0 <= now_s - known.issued_s < REISSUE_S:
             return known.text
         fresh = Fresh(
-            model=pointer.model,
+            model=model,
             epoch=current.epoch,
             seq=current.seq,
             model_hash=current.model_hash,
@@ -52,5 +47,7 @@ class Freshness:
             expires_s=now_s + FRESH_LIFETIME_S_MAX,
         )
         text = b64encode(sign_fresh(fresh, self._seed)).decode()
-        self._statements[pointer.model] = _Statement(current.model_hash, now_s, text)
+        if len(self._statements) >= STATEMENTS_MAX:
+            self._statements.clear()
+        self._statements[current.model_hash] = _Statement(now_s, text)
         return text

@@ -20,7 +20,7 @@ from heatpool_contract.answers import (
     ReleaseSummary,
     StatusAnswer,
 )
-from heatpool_contract.grants import GRANT_LIFETIME_S, make_grant
+from heatpool_contract.grants import GRANT_LIFETIME_S, is_self_certifying, make_grant
 from heatpool_contract.identity import pseudonym
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.rejects import SealRefused
@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from heatpool_modelhub.freshness import Freshness
     from heatpool_modelhub.parameters import Parameters
     from heatpool_modelhub.registry import Registry
-    from heatpool_modelhub.releases import Releases, Shown
+    from heatpool_modelhub.releases import Offered, Releases
     from heatpool_modelhub.settings import Keys
+    from heatpool_modelhub.signatures import Signatures
 
 RETRY_AFTER_S: Final = 5
 
@@ -58,18 +59,20 @@ class Download(msgspec.Struct, frozen=True):
 class Hub:
     """One running hub."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - its parts, wired once
         self,
         policy: Policy,
         keys: Keys,
         registry: Registry,
         releases: Releases,
         freshness: Freshness,
+        signatures: Signatures,
         life: Lifecycle,
     ) -> None:
         self.registry = registry
         self.releases = releases
         self.life = life
+        self.signatures = signatures
         self._policy = policy
         self._keys = keys
         self._freshness = freshness
@@ -78,28 +81,28 @@ class Hub:
         """The name under which the pool knows an installation."""
         return pseudonym(installation, self._keys.pseudonym)
 
-    def check(self, asked: Parameters, now_s: float) -> CheckAnswer:
-        """Who asks may have which release, and the key to it.
+    def check(self, asked: Parameters, signer: bytes | None, now_s: float) -> CheckAnswer:
+        """Who asks may have which release, and its key. `signer` is the key that signed.
 
         Raises:
             RefusedError: `bus_unavailable`, the views were not read yet.
         """
         self._require_loaded()
-        entry, standing = self._standing(asked, now_s)
+        entry, standing = self._standing(asked, signer, now_s)
         model = asked.model or standing.model
-        shown = self.releases.current(model, _ms(now_s)) if model else None
+        home = self.pseudonym(asked.installation)
+        offered = self.releases.offered(model, home, _ms(now_s)) if model else None
         offer = None
-        if shown is not None:
-            offer = Offer(
-                pointer=shown.pointer, fresh=self._freshness.statement(shown.pointer, int(now_s))
-            )
+        if model is not None and offered is not None:
+            fresh = self._freshness.statement(model, offered.release, int(now_s))
+            offer = Offer(release=offered.release, fresh=fresh)
             if isinstance(standing, Eligible) and entry is not None:
-                grant, kind = self._grant(asked.installation, entry, shown, int(now_s))
+                grant, kind = self._grant(asked.installation, entry, offered, int(now_s))
                 offer = msgspec.structs.replace(offer, grant=grant, grant_kind=kind)
         pool = self.registry.pool(model)
         return check_answer(standing, self._policy, pool, offer, asked.current_hash)
 
-    async def download(self, asked: Parameters, now_s: float) -> Download:
+    async def download(self, asked: Parameters, signer: bytes | None, now_s: float) -> Download:
         """The file of a release, for who may have it.
 
         Raises:
@@ -107,14 +110,15 @@ class Hub:
                 `hash_not_served`, `bus_unavailable`.
         """
         self._require_loaded()
-        _, standing = self._standing(asked, now_s)
+        _, standing = self._standing(asked, signer, now_s)
         if not isinstance(standing, Eligible):
             raise RefusedError(standing.refusal)
-        shown = self.releases.current(standing.model, _ms(now_s))
-        if shown is None:
+        home = self.pseudonym(asked.installation)
+        offered = self.releases.offered(standing.model, home, _ms(now_s))
+        if offered is None:
             pool = self.registry.pool(standing.model)
             raise RefusedError(without_release(pool, self._policy))
-        release: ServedRelease | None = shown.pointer.current
+        release: ServedRelease | None = offered.release
         if asked.hash is not None:
             release = self.releases.pinned(standing.model, asked.hash, _ms(now_s))
         if release is None:
@@ -123,7 +127,7 @@ class Hub:
             data = await self.releases.file(standing.model, release)
         except ObjectUnavailableError as error:
             raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S) from error
-        return Download(shown.pointer.name, standing.model, release, data)
+        return Download(offered.pointer.name, standing.model, release, data)
 
     def pool_status(self, now_s: float) -> PoolStatus:
         """How far the pool is.
@@ -164,21 +168,52 @@ class Hub:
             timestamp=now_s,
         )
 
-    def _standing(self, asked: Parameters, now_s: float) -> tuple[Installation | None, Standing]:
+    def model_of(self, asked: Parameters, signer: bytes | None, now_s: float) -> str:
+        """What an installation contributes to, for who may speak for it.
+
+        Raises:
+            RefusedError: `no_recent_contribution`, `bus_unavailable`.
+        """
+        self._require_loaded()
+        _, standing = self._standing(asked, signer, now_s)
+        if standing.model is None:
+            raise RefusedError(Refusal.NO_RECENT_CONTRIBUTION)
+        return standing.model
+
+    def require_own(self, installation: InstallationId, signer: bytes | None) -> None:
+        """Let pass who may see and erase what is stored of an installation.
+
+        Raises:
+            RefusedError: `signature_missing`, `signature_foreign`; the same for homes that we do
+                not know, so that nobody learns which we do.
+        """
+        self._require_loaded()
+        entry = self.registry.find(self.pseudonym(installation))
+        has_key = is_self_certifying(installation) or (entry and entry.ed25519) is not None
+        if signer is None and has_key:
+            raise RefusedError(Refusal.SIGNATURE_MISSING)
+        if signer is not None and not self.signatures.owns(signer, installation, entry):
+            raise RefusedError(Refusal.SIGNATURE_FOREIGN)
+
+    def _standing(
+        self, asked: Parameters, signer: bytes | None, now_s: float
+    ) -> tuple[Installation | None, Standing]:
         entry = self.registry.find(self.pseudonym(asked.installation))
+        if not self.signatures.may_speak(signer, asked.installation, entry):
+            entry = None
         return entry, assess(entry, asked.model, self._policy, _ms(now_s))
 
     def _grant(
-        self, installation: InstallationId, entry: Installation, shown: Shown, now_s: int
+        self, installation: InstallationId, entry: Installation, offered: Offered, now_s: int
     ) -> tuple[str | None, Literal["installation", "fleet"] | None]:
         kind: Literal["installation", "fleet"] = "fleet" if entry.x25519 is None else "installation"
         public_key = entry.x25519 or self._keys.fleet_public
         if public_key is None:
             return None, None
-        release_hash = shown.pointer.current.model_hash
+        release_hash = offered.release.model_hash
         until_s = now_s + GRANT_LIFETIME_S
         try:
-            grant = make_grant(public_key, shown.content_key, release_hash, installation, until_s)
+            grant = make_grant(public_key, offered.content_key, release_hash, installation, until_s)
         except SealRefused:  # a weak key that came into the registry some other way
             return None, None
         return b64encode(grant).decode(), kind
@@ -204,6 +239,7 @@ def _summary(pointer: ReleasePointer) -> ReleaseSummary:
         installations=current.installations,
         samples=current.samples,
         previous_hash=pointer.previous.model_hash if pointer.previous else None,
+        canary_share=pointer.canary_share,
     )
 
 

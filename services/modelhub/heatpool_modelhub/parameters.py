@@ -45,6 +45,27 @@ def parse(query: bytes) -> Parameters:
     Raises:
         RefusedError: `bad_request`, `installation_id_invalid`, `model_invalid`.
     """
+    given = read(query, _KNOWN)
+    installation = identity.installation_id(given.get("installation_id", ""))
+    if installation is None:
+        raise RefusedError(Refusal.INSTALLATION_ID_INVALID)
+    pinned = given.get("hash") or None
+    if pinned is not None and not _HASH.fullmatch(pinned):
+        raise RefusedError(Refusal.BAD_REQUEST, "hash must be 64 lower-case hex digits")
+    return Parameters(
+        installation=installation,
+        model=model_of(given.get("model", "")),
+        current_hash=given.get("current_hash") or None,
+        hash=pinned,
+    )
+
+
+def read(query: bytes, known: tuple[str, ...]) -> dict[str, str]:
+    """The known ones of a query's parameters.
+
+    Raises:
+        RefusedError: `bad_request`.
+    """
     if len(query) > QUERY_BYTES_MAX:
         raise RefusedError(Refusal.BAD_REQUEST, "the query is too long", limit=QUERY_BYTES_MAX)
     try:
@@ -59,23 +80,17 @@ def parse(query: bytes) -> Parameters:
     for name, value in pairs:
         if name in given:
             raise RefusedError(Refusal.BAD_REQUEST, f"{name} is given twice")
-        if name in _KNOWN:
+        if name in known:
             given[name] = value
-    installation = identity.installation_id(given.get("installation_id", ""))
-    if installation is None:
-        raise RefusedError(Refusal.INSTALLATION_ID_INVALID)
-    pinned = given.get("hash") or None
-    if pinned is not None and not _HASH.fullmatch(pinned):
-        raise RefusedError(Refusal.BAD_REQUEST, "hash must be 64 lower-case hex digits")
-    return Parameters(
-        installation=installation,
-        model=_model(given.get("model", "")),
-        current_hash=given.get("current_hash") or None,
-        hash=pinned,
-    )
+    return given
 
 
-def _model(text: str) -> ModelSlug | None:
+def model_of(text: str) -> ModelSlug | None:
+    """The slug of a model's name; None for no name.
+
+    Raises:
+        RefusedError: `model_invalid`.
+    """
     if not text:
         return None
     slug = identity.model_slug(text)

@@ -10,16 +10,12 @@ that was dropped is read and hashed again.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from heatpool_contract.grants import open_content_key
-from heatpool_contract.identity import model_slug
-from heatpool_contract.manifest import BLOB_BYTES_MAX, read_manifest
 from heatpool_contract.rejects import SealRefused
 from heatpool_contract.release import (
     SERVED_S_MIN,
@@ -27,12 +23,18 @@ from heatpool_contract.release import (
     ReleasePointer,
     ServedRelease,
     decode_pointer,
+    is_canary,
     object_name,
 )
-from heatpool_contract.sealed import model_hash, parse
+from heatpool_contract.sealed import model_hash
 from heatpool_contract.subjects import KV_RELEASES
 from heatpool_modelhub.following import raise_if_cancelled
 from heatpool_modelhub.objects import ObjectUnavailableError
+from heatpool_modelhub.pointers import (
+    check_pointer,
+    current_content_key,
+    previous_content_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
 MODELS_MAX: Final = 4096  # the market has some hundred types; each costs one pointer and one key
 RETRY_S: Final = 10.0
 """A pointer whose file is not there or not right is looked at again after so long."""
-_HASH: Final = re.compile("[0-9a-f]{64}")
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -52,9 +53,22 @@ class Shown(msgspec.Struct, frozen=True):
 
     pointer: ReleasePointer
     content_key: bytes
+    previous_key: bytes | None
+    """Of the predecessor, which is offered while this one is on trial; None: there is none."""
 
     def __repr__(self) -> str:
         return f"Shown({self.pointer.current.model_hash})"
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """The release for one home. Never printed."""
+
+    pointer: ReleasePointer
+    release: ServedRelease
+    content_key: bytes
+
+    def __repr__(self) -> str:
+        return f"Offered({self.release.model_hash})"
 
 
 class Releases:
@@ -95,17 +109,42 @@ class Releases:
             return None
         return shown
 
+    def offered(self, model: str, home: str, now_ms: int) -> Offered | None:
+        """What a home (pseudonym) is offered.
+
+        The current release, or its predecessor while others try the current one.
+        """
+        shown = self._shown.get(model)
+        if shown is None:
+            return None
+        pointer, previous = shown.pointer, shown.pointer.previous
+        if (
+            previous is not None
+            and shown.previous_key is not None
+            and now_ms < previous.expires_ms
+            and previous.model_hash not in pointer.withdrawn
+            and not is_canary(home, pointer.current.model_hash, pointer.canary_share)
+        ):
+            return Offered(pointer, previous, shown.previous_key)
+        if now_ms >= pointer.current.expires_ms:
+            return None
+        return Offered(pointer, pointer.current, shown.content_key)
+
     def pinned(self, model: str, wanted_hash: str, now_ms: int) -> ServedRelease | None:
         """The release with this hash, if it is the current one or was within the last week."""
         shown = self.current(model, now_ms)
         if shown is None:
             return None
         current, previous = shown.pointer.current, shown.pointer.previous
-        if current.model_hash == wanted_hash:
+        if current.model_hash == wanted_hash and wanted_hash not in shown.pointer.withdrawn:
             return current
         if previous is None or previous.model_hash != wanted_hash:
             return None
-        until_ms = min(previous.expires_ms, current.created_ms + SERVED_S_MIN * 1000)
+        if wanted_hash in shown.pointer.withdrawn:
+            return None
+        until_ms = previous.expires_ms
+        if shown.pointer.canary_share >= 1:
+            until_ms = min(until_ms, current.created_ms + SERVED_S_MIN * 1000)
         return previous if now_ms < until_ms else None
 
     def visible(self) -> list[ReleasePointer]:
@@ -165,7 +204,7 @@ class Releases:
             return
         try:
             pointer = decode_pointer(value)
-            _check_pointer(key, pointer)
+            check_pointer(key, pointer)
         except MalformedPointerError:
             self._metrics.malformed.labels(KV_RELEASES).inc()
             return
@@ -191,12 +230,13 @@ class Releases:
             return
         try:
             blob = await self.file(model, pointer.current)
-            content_key = _open(pointer, blob, self._hub_private_key)
+            content_key = current_content_key(pointer, blob, self._hub_private_key)
         except (ObjectUnavailableError, SealRefused) as error:
             self._log.warning("release_not_served", model=model, reason=str(error))
         else:
             if self._wanted.get(model) is pointer:  # else it changed while we read
-                self._shown[model] = Shown(pointer, content_key)
+                previous_key = previous_content_key(pointer, self._hub_private_key)
+                self._shown[model] = Shown(pointer, content_key, previous_key)
                 self._pending.discard(model)
                 current = pointer.current
                 self._log.info(
@@ -228,26 +268,3 @@ class Releases:
         self._metrics.releases.set(len(self._shown))
         self._metrics.releases_pending.set(len(self._pending))
         self._metrics.cache_bytes.set(self._files_bytes)
-
-
-def _check_pointer(key: str, pointer: ReleasePointer) -> None:
-    if not model_slug(pointer.name) == pointer.model == key:
-        raise MalformedPointerError("key, model and name differ")
-    for release in (pointer.current, pointer.previous):
-        if release is None:
-            continue
-        if not _HASH.fullmatch(release.model_hash) or not 0 < release.size <= BLOB_BYTES_MAX:
-            raise MalformedPointerError("hash or size of no release")
-
-
-def _open(pointer: ReleasePointer, blob: bytes, hub_private_key: bytes) -> bytes:
-    """The content key of a file that is the one its pointer describes.
-
-    The release keys' signatures are the clients' business: the hub is not trusted to check them.
-    """
-    current = pointer.current
-    manifest = read_manifest(parse(blob).manifest_raw)
-    said = (manifest.model, manifest.epoch, manifest.seq, manifest.version)
-    if said != (pointer.model, current.epoch, current.seq, current.version):
-        raise ObjectUnavailableError("the manifest is not the one that the pointer describes")
-    return open_content_key(current.cek_sealed, hub_private_key, current.model_hash)

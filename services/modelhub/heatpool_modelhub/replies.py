@@ -13,7 +13,7 @@ import msgspec
 from heatpool_contract import answers
 from heatpool_contract.answers import CheckAnswer, PoolStatus
 from heatpool_contract.refusals import TEXTS
-from heatpool_contract.release import ReleasePointer
+from heatpool_contract.release import ServedRelease
 from heatpool_modelhub.eligibility import Eligible, suffices, without_release
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ OK_DE: Final = "Diese Installation trägt bei und darf das Modell beziehen."
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """The current release for one installation; `grant` only if it may have it."""
 
-    pointer: ReleasePointer
+    release: ServedRelease
     fresh: str
     grant: str | None = None
     grant_kind: Literal["installation", "fleet"] | None = None
@@ -45,7 +45,7 @@ def check_answer(
         refusal = without_release(pool, policy)
     text = TEXTS[refusal] if refusal else None
     progress = standing.progress
-    current = offer.pointer.current if offer else None
+    current = offer.release if offer else None
     return CheckAnswer(
         eligible=eligible,
         reason=refusal or OK,

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
+from heatpool_chassis.quotas import Rate
 from heatpool_chassis.settings import Secret
 from heatpool_contract.dsse import KEY_BYTES, public_key_of
 from heatpool_contract.grants import seal_content_key
 from heatpool_contract.identity import PSEUDONYM_KEY_BYTES_MAX, PSEUDONYM_KEY_BYTES_MIN
 from heatpool_contract.rejects import SealRefused
 from heatpool_modelhub.eligibility import Policy
+from heatpool_modelhub.limits import Rates
 
 PREFIX: Final = "HEATPOOL_MODELHUB_"
+HOST_BURST_S: Final = 10.0
+INSTALLATION_BURST_S: Final = 300.0
+REGISTRATION_BURST_S: Final = 60.0
+REGISTRATION_HOSTS: Final = 50  # so many hosts together may use up what all may register
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +46,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8002
     private_host: str = "127.0.0.1"
     private_port: int = 9002
+    identity: Literal["observe", "prefer", "require"] = "prefer"
+    """`observe` counts signatures, `prefer` asks them of who registered a key, `require` of all."""
+    host_per_s: float = 20.0
+    """Requests of one address (IPv6: of one /64), after a burst of ten seconds' worth. Behind one
+    address of a provider there may be some hundred homes, each of which asks once an hour."""
+    installation_per_s: float = 0.2
+    """Requests that name one installation, after a burst of five minutes' worth."""
+    registrations_per_s: float = 10.0
+    """New keys of everybody; one host may bring a fiftieth of it."""
+    victoria_read_url: str = ""
+    """For export, statistics and their rollup; empty: those answer 503."""
+    victoria_write_url: str = ""
+    """For daily values; empty: this hub makes no rollup."""
+    statistics_homes_min: int = 15
+    """Least homes of any statistic."""
     eligibility_days: int = 1
     """Distinct days with data among the last 30; 30 is the strict quid pro quo."""
     pool_installations_min: int = 5
@@ -55,6 +76,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"{PREFIX}TOKENS: must name at least one token")
         if set(self.tokens) & set(self.operator_tokens):
             raise ValueError(f"{PREFIX}OPERATOR_TOKENS: a logger's token must not be among them")
+        if min(self.host_per_s, self.installation_per_s, self.registrations_per_s) <= 0:
+            raise ValueError(f"{PREFIX}*_PER_S: must be above nought")
         keys_of(self)
 
 
@@ -95,6 +118,17 @@ def keys_of(settings: Settings) -> Keys:
     return keys
 
 
+def rates_of(settings: Settings) -> Rates:
+    """How often one may ask."""
+    one = settings.registrations_per_s / REGISTRATION_HOSTS
+    return Rates(
+        host=_rate(settings.host_per_s, HOST_BURST_S),
+        installation=_rate(settings.installation_per_s, INSTALLATION_BURST_S),
+        registration=_rate(one, REGISTRATION_BURST_S),
+        registrations=_rate(settings.registrations_per_s, REGISTRATION_BURST_S),
+    )
+
+
 def policy_of(settings: Settings) -> Policy:
     """Who is eligible, and when the pool suffices."""
     return Policy(
@@ -102,6 +136,10 @@ def policy_of(settings: Settings) -> Policy:
         installations_min=settings.pool_installations_min,
         data_points_min=settings.pool_data_points_min,
     )
+
+
+def _rate(per_s: float, burst_s: float) -> Rate:
+    return Rate(max(1.0, per_s * burst_s), per_s)
 
 
 def _key(text: str, name: str) -> bytes:

@@ -238,13 +238,13 @@ class Trainer:
         )
         if trained.outcome != "released":
             return report
-        if publishing.is_unchanged(pointer, trained.payload):
+        if publishing.is_unchanged(pointer, trained.payload, self._settings.epoch):
             return msgspec.structs.replace(report, outcome="unchanged")
         facts = ReleaseFacts(
             model=model,
             version=f"v{datetime.fromtimestamp(now_ms / 1000, UTC):%Y.%m}",
             epoch=self._settings.epoch,
-            seq=pointer.current.seq + 1 if pointer else 1,
+            seq=publishing.next_seq(pointer, self._settings.epoch),
             created_s=now_ms // 1000,
             expires_s=now_ms // 1000 + self._settings.release_days_valid * 86_400,
             engine=trained.engine,
@@ -260,6 +260,7 @@ class Trainer:
             facts,
             trained.state,
             self._signing,
+            self._settings.canary_share,
         )
         self._metrics.release_timestamp.labels(model).set(served.created_ms / 1000)
         self._log.info("released", model=model, model_hash=served.model_hash, seq=served.seq)

@@ -54,19 +54,29 @@ async def current(pointers: KeyValue, model: str) -> tuple[ReleasePointer | None
     return release.decode_pointer(entry.value or b""), entry.revision or 0
 
 
-def is_unchanged(pointer: ReleasePointer | None, payload: bytes) -> bool:
-    """Whether the current release holds this very detector."""
+def is_unchanged(pointer: ReleasePointer | None, payload: bytes, epoch: int) -> bool:
+    """Whether the current release holds this very detector, signed in this epoch."""
     digest = sha256(payload).hexdigest()
-    return pointer is not None and pointer.current.payload_sha256 == digest
+    return (
+        pointer is not None
+        and pointer.current.payload_sha256 == digest
+        and pointer.current.epoch == epoch
+    )
 
 
-async def publish(
+def next_seq(pointer: ReleasePointer | None, epoch: int) -> int:
+    """One more than the last; a new epoch counts anew, whatever a thief has published before."""
+    return pointer.current.seq + 1 if pointer and pointer.current.epoch == epoch else 1
+
+
+async def publish(  # noqa: PLR0913, PLR0917 - what a release consists of
     objects: ObjectStore,
     pointers: KeyValue,
     payload: bytes,
     facts: ReleaseFacts,
     state: str,
     signing: Signing,
+    canary_share: float = 1.0,
 ) -> ServedRelease:
     """Seal, store, point.
 
@@ -95,7 +105,10 @@ async def publish(
     )
     try:
         before, revision = await current(pointers, facts.model)
-        if before is not None and before.current.seq >= facts.seq:
+        if before is not None and (before.current.epoch, before.current.seq) >= (
+            facts.epoch,
+            facts.seq,
+        ):
             raise LostRaceError(facts.model)
         # Shielded: nats-py leaves the chunks of a cancelled put behind for ever.
         put = asyncio.ensure_future(objects.put(release.object_name(facts.model, model_hash), blob))
@@ -104,7 +117,10 @@ async def publish(
             model=facts.model,
             name=before.name if before else facts.model,
             current=served,
-            previous=before.current if before else None,
+            # A release of a former epoch is refused by every client that knows the new one.
+            previous=before.current if before and before.current.epoch == facts.epoch else None,
+            canary_share=canary_share if before else 1.0,
+            withdrawn=before.withdrawn if before else (),
         )
         await pointers.update(facts.model, release.encode(pointer), last=revision)
     except nats.js.errors.KeyWrongLastSequenceError as error:

@@ -32,6 +32,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """X25519 key to which content keys are sealed, base64."""
     epoch: int = 1
     """That of the current trust file."""
+    canary_share: float = 1.0
+    """Share of homes that try a new release until `heatpoolctl models promote`; 0.05 is usual in
+    a large pool."""
     window_days: int = 334
     """How much history a training reads."""
     installations_min: int = 5

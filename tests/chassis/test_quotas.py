@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heatpool_chassis.quotas import Buckets, Rate
 from heatpool_ingest import clocks, receipts
 from heatpool_ingest.lanes import Lane
 from heatpool_ingest.pressure import BusState, attempt_of, retry_after_s, sheds
-from heatpool_ingest.quotas import Buckets, Rate
 
 KEY = b"r" * 32
 steps = st.lists(st.tuples(st.floats(0, 100), st.floats(0.1, 50)), max_size=40)

@@ -1,0 +1,212 @@
+"""Routes of a home's rights: its own data, their erasure, what it agreed to.
+
+In: requests with a token, signed if the installation has a key. Out: the export as it is read;
+an erasure in KV ERASURES, which the writer carries out; a record in the stream CONSENT. Guarantee:
+nobody gets or erases what is another's; consent records form one chain in which each names the hash
+of the one before, and the stream lets nothing be deleted.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+import nats.errors
+from litestar import delete, get, post
+from litestar.params import FromPath  # noqa: TC002 - Litestar reads annotations at run time
+from litestar.response import Stream
+from litestar.response.base import ASGIResponse  # noqa: TC002 - Litestar reads annotations
+from nats.js.errors import APIError, KeyNotFoundError, NotFoundError
+
+from heatpool_chassis import own_data
+from heatpool_contract import erasures
+from heatpool_contract.answers import ConsentAnswer, ErasureAnswer
+from heatpool_contract.erasures import Erasure
+from heatpool_contract.refusals import Refusal
+from heatpool_contract.subjects import KV_ERASURES, STREAM_CONSENT, SUBJECT_CONSENT
+from heatpool_contract.telemetry import RETENTION_DAYS
+from heatpool_modelhub.answering import RefusedError, answer
+from heatpool_modelhub.asking import Asked, Ports, installation_of, signer_of
+from heatpool_modelhub.parameters import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from litestar.handlers import HTTPRouteHandler
+    from nats.aio.client import Client
+
+    from heatpool_chassis.victoria import Victoria
+    from heatpool_contract.identity import InstallationId, Pseudonym
+    from heatpool_modelhub.hub import Hub
+
+RECEIPT_BYTES: Final = 16
+RETRY_AFTER_S: Final = 5
+TIMEOUT_S: Final = 5.0
+ATTEMPTS_MAX: Final = 20  # of a record beside those of other homes
+_LAST_SEQUENCE: Final = "Nats-Expected-Last-Subject-Sequence"
+_GENESIS: Final = "0" * 64
+_DAY_S: Final = 86_400
+
+Text = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class ConsentRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Body of `POST /api/v1/consent`."""
+
+    installation_id: str
+    event: Annotated[str, msgspec.Meta(pattern="^(granted|withdrawn)$(?!\\n)")]
+    purposes: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=8)]
+    text_version: Text
+    text_sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$(?!\\n)")]
+    """Of the text that was shown."""
+    locale: Text
+    client_version: Text
+    client_time: float
+
+
+class ConsentRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One link of the chain."""
+
+    installation: str
+    """Pseudonym."""
+    request: ConsentRequest
+    """Without the id."""
+    server_time: float
+    signature: dict[str, str]
+    """Headers by which the installation signed the request: the proof that it was its own."""
+    previous: str
+    """SHA-256 of the record before."""
+
+
+class Rights:
+    """The stores behind the routes."""
+
+    def __init__(
+        self, client: Client, store: Victoria | None, random: Callable[[int], bytes]
+    ) -> None:
+        self._js = client.jetstream(timeout=TIMEOUT_S)
+        self.store = store
+        self._random = random
+
+    async def erase(self, home: Pseudonym, now_ms: int) -> ErasureAnswer:
+        """Ask the writer for an erasure."""
+        receipt = self._random(RECEIPT_BYTES).hex()
+        erasure = Erasure(installation=home, requested_ms=now_ms)
+        bucket = await self._js.key_value(KV_ERASURES)
+        await bucket.create(receipt, erasures.encode(erasure))
+        return _erasure_answer(receipt, erasure)
+
+    async def erasure(self, receipt: str) -> ErasureAnswer:
+        """How far an erasure is. Who has the receipt may know."""
+        if len(receipt) != 2 * RECEIPT_BYTES or not receipt.isalnum():
+            raise RefusedError(Refusal.RECEIPT_INVALID)
+        bucket = await self._js.key_value(KV_ERASURES)
+        try:
+            found = erasures.decode((await bucket.get(receipt)).value or b"")
+        except (KeyNotFoundError, erasures.MalformedErasureError) as error:
+            raise RefusedError(Refusal.RECEIPT_INVALID) from error
+        return _erasure_answer(receipt, found)
+
+    async def record(self, record: ConsentRecord) -> ConsentAnswer:
+        """Append a record to the chain."""
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                last = await self._js.get_last_msg(STREAM_CONSENT, SUBJECT_CONSENT)
+                sequence, previous = last.seq or 0, sha256(last.data or b"").hexdigest()
+            except NotFoundError:
+                sequence, previous = 0, _GENESIS
+            body = msgspec.json.encode(msgspec.structs.replace(record, previous=previous))
+            try:
+                stored = await self._js.publish(
+                    SUBJECT_CONSENT, body, headers={_LAST_SEQUENCE: str(sequence)}
+                )
+            except APIError:  # another record came between
+                continue
+            return ConsentAnswer(sequence=stored.seq, hash=sha256(body).hexdigest())
+        raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S)
+
+
+def rights_routes(hub: Hub, ports: Ports, rights: Rights) -> list[HTTPRouteHandler]:
+    """Export, erasure, consent."""
+
+    @get("/api/v1/installations/{installation:str}/export")
+    async def export(request: Asked, installation: FromPath[str]) -> Stream:
+        """Everything that is stored of an installation, oldest first."""
+        home = installation_of(installation)
+        await _require_own(request, home, hub, ports)
+        if rights.store is None:
+            raise RefusedError(Refusal.STORE_UNAVAILABLE, retry_after_s=RETRY_AFTER_S)
+        form = read(request.scope["query_string"], ("format",)).get("format", "csv")
+        if form not in {"csv", "jsonl"}:
+            raise RefusedError(Refusal.BAD_REQUEST, "format must be csv or jsonl")
+        now_s = int(ports.clock())
+        lines = own_data.csv_lines if form == "csv" else own_data.json_lines
+        media = own_data.MEDIA_CSV if form == "csv" else own_data.MEDIA_JSON_LINES
+        span = (now_s - RETENTION_DAYS * _DAY_S, now_s + _DAY_S)
+        return Stream(
+            lines(rights.store, hub.pseudonym(home), *span),
+            media_type=media,
+            headers={"cache-control": "no-store"},
+        )
+
+    @delete("/api/v1/installations/{installation:str}", status_code=202)
+    async def erase(request: Asked, installation: FromPath[str]) -> ASGIResponse:
+        """Begin an erasure; the receipt shows how far it is."""
+        home = installation_of(installation)
+        await _require_own(request, home, hub, ports)
+        try:
+            started = await rights.erase(hub.pseudonym(home), int(ports.clock() * 1000))
+        except (nats.errors.Error, TimeoutError) as error:
+            raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S) from error
+        return answer(started, 202)
+
+    @get("/api/v1/erasures/{receipt:str}")
+    async def erasure(receipt: FromPath[str]) -> ASGIResponse:
+        """How far an erasure is."""
+        try:
+            return answer(await rights.erasure(receipt))
+        except (nats.errors.Error, TimeoutError) as error:
+            raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S) from error
+
+    return [export, erase, erasure, _consent_route(hub, ports, rights)]
+
+
+def _consent_route(hub: Hub, ports: Ports, rights: Rights) -> HTTPRouteHandler:
+    @post("/api/v1/consent", status_code=201)
+    async def consent(request: Asked) -> ASGIResponse:
+        """Record that an installation agreed to a text, or withdrew."""
+        try:
+            given = msgspec.json.decode(await request.body(), type=ConsentRequest)
+        except (ValueError, RecursionError) as error:
+            raise RefusedError(Refusal.CONSENT_INVALID) from error
+        home = installation_of(given.installation_id)
+        await _require_own(request, home, hub, ports)
+        record = ConsentRecord(
+            installation=hub.pseudonym(home),
+            request=msgspec.structs.replace(given, installation_id=""),
+            server_time=ports.clock(),
+            signature={name: text for name, text in request.headers.items() if name[:3] == "hp-"},
+            previous="",
+        )
+        try:
+            return answer(await rights.record(record), 201)
+        except (nats.errors.Error, TimeoutError) as error:
+            raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S) from error
+
+    return consent
+
+
+async def _require_own(request: Asked, home: InstallationId, hub: Hub, ports: Ports) -> None:
+    ports.loggers.require(request.headers.get("authorization"))
+    hub.require_own(home, await signer_of(request, home, hub, ports))
+
+
+def _erasure_answer(receipt: str, erasure: Erasure) -> ErasureAnswer:
+    return ErasureAnswer(
+        receipt=receipt,
+        step=erasure.step.name.lower(),
+        requested=erasure.requested_ms / 1000,
+        not_before=erasure.not_before_ms / 1000 or None,
+        finished=erasure.finished_ms / 1000 or None,
+    )

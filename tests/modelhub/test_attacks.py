@@ -1,0 +1,131 @@
+"""Attacks of the table in docs/modelhub.md on a real hub, named by their rows."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64decode
+from typing import TYPE_CHECKING
+
+import pytest
+from simulators import publisher as pub
+from simulators.running_hub import RunningHub, contributor, name_of, settings
+
+from heatpool_contract import sealed
+from heatpool_contract.grants import open_grant
+from heatpool_contract.rejects import SealRefused
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from nats.aio.client import Client
+
+    from heatpool_chassis.lifecycle import Lifecycle
+
+
+@pytest.fixture
+async def prefer(bus: Client, life: Lifecycle) -> AsyncIterator[RunningHub]:
+    """A hub as it is run, with a home that has keys, and a release."""
+    running = RunningHub(bus, life, settings(identity="prefer"))
+    await running.start()
+    home = contributor(ed25519=pub.signing_public("home"), x25519=pub.box_public("home"))
+    await running.enter(pub.HOME, home)
+    await running.publish(pub.release())
+    yield running
+    await running.stop()
+
+
+async def test_attack_25_shared_token_and_foreign_id(prefer: RunningHub) -> None:
+    """Token and id of another home: no grant, no file, no data, no erasure."""
+    for answer in (await prefer.check(), await prefer.check_signed("thief")):
+        assert (answer.json()["eligible"], answer.json()["key_grant"]) == (False, None)
+    for method, path in (
+        ("GET", "/api/v1/model/download"),
+        ("GET", f"/api/v1/installations/{pub.HOME}/export"),
+        ("DELETE", f"/api/v1/installations/{pub.HOME}"),
+    ):
+        request = prefer.signed(method, path, "thief", installation_id=pub.HOME)
+        assert (await prefer.http.send(request)).status_code == 403
+    assert (await prefer.check_signed()).json()["key_grant"]
+
+
+async def test_attack_26_enumeration(prefer: RunningHub) -> None:
+    """Known ids with keys, inactive, erased and unknown ones: byte for byte one answer."""
+    await prefer.enter(pub.OTHER_HOME, contributor(days_ago=40))
+    erased = "00000000-0000-4000-8000-00000000000e"
+    await prefer.enter(erased, contributor(erased=True))  # type: ignore[arg-type]  # a literal id
+    unknown = [f"00000000-0000-4000-8000-{number:012d}" for number in range(50)]
+
+    answers = {
+        (answer.status_code, answer.content)
+        for home in (pub.HOME, pub.OTHER_HOME, erased, *unknown)
+        for answer in (await prefer.check(home), await prefer.check_signed("thief", home))  # type: ignore[arg-type]  # literal ids
+    }
+
+    assert len(answers) == 1
+
+
+async def test_attack_27_replay(prefer: RunningHub) -> None:
+    """The same request a hundred times at once: exactly one is taken."""
+    request = [
+        prefer.signed("GET", "/api/v1/model/check", nonce=bytes(16), installation_id=pub.HOME)
+        for _ in range(100)
+    ]
+
+    answers = await asyncio.gather(*(prefer.http.send(one) for one in request))
+
+    codes = [answer.status_code for answer in answers]
+    assert (codes.count(200), codes.count(401)) == (1, 99)
+    prefer.now_s += 3600
+    old = prefer.signed("GET", "/api/v1/model/check", installation_id=pub.HOME, time_s=pub.NOW_S)
+    assert (await prefer.http.send(old)).json()["code"] == "signature_time"
+
+
+def test_attack_38_hub_secrets_open_and_forge_no_model() -> None:
+    """Whoever holds all settings of a hub can read releases and make none."""
+    secrets = settings()
+    seeds = [b64decode(secrets.timestamp_key), b64decode(secrets.hub_private_key)]
+    for seed in seeds:
+        blob = sealed.seal(pub.PAYLOAD, pub.FACTS, bytes(32), bytes(24), [seed])
+        expected = sealed.Expected(
+            model_hash=sealed.model_hash(blob),
+            model=pub.MODEL,
+            engine=pub.ENGINE,
+            client_version=pub.CLIENT_VERSION,
+            floor=None,
+        )
+        with pytest.raises(SealRefused, match="threshold"):
+            sealed.verify(blob, expected, pub.TRUST, pub.NOW_S)
+
+
+async def test_attack_55_signature_for_another_route(prefer: RunningHub) -> None:
+    """Added row: a signature taken from a check does not erase."""
+    check = prefer.signed("GET", "/api/v1/model/check", installation_id=pub.HOME)
+    erase = prefer.http.build_request(
+        "DELETE", f"/api/v1/installations/{pub.HOME}", headers=check.headers
+    )
+
+    answer = await prefer.http.send(erase)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "signature_invalid")
+
+
+async def test_attack_56_grant_of_a_rotated_key(prefer: RunningHub) -> None:
+    """Added row: after a rotation of the box key, grants open for the new key alone."""
+    rotated = contributor(ed25519=pub.signing_public("home"), x25519=pub.box_public("new box"))
+    await prefer.enter(pub.HOME, rotated)
+    answer = (await prefer.check_signed()).json()
+    grant, digest = b64decode(answer["key_grant"]), answer["model_hash"]
+
+    with pytest.raises(SealRefused, match="grant_sealed"):
+        open_grant(grant, pub.secret("home"), digest, pub.HOME, pub.NOW_S)
+    assert open_grant(grant, pub.secret("new box"), digest, pub.HOME, pub.NOW_S)
+
+
+async def test_attack_57_requests_of_fifty_signers(prefer: RunningHub) -> None:
+    """Added row: keys cost nothing; strangers' signatures make no entry of the registry."""
+    before = len(prefer.parts.registry)
+    for number in range(50):
+        await prefer.check_signed(f"stranger {number}", pub.OTHER_HOME)
+
+    assert len(prefer.parts.registry) == before
+    assert prefer.parts.registry.find(name_of(pub.OTHER_HOME)) is None

@@ -67,11 +67,15 @@ api-docs: $(STAMP)  ## write docs/api from the contract
 demo: setup  ## the main job end to end, with a report
 	$(RUN)heatpool-demo --state .state-demo
 
-bench: bench-edge bench-pipeline  ## every benchmark, medians of 5 on this machine
+bench: bench-edge bench-hub bench-pipeline  ## every benchmark, medians of 5 on this machine
 
 bench-edge: setup  ## the edge beside a plain FastAPI edge
 	@mkdir -p .bench
 	$(RUN)python bench/edge/edge_bench.py --json .bench/edge.json
+
+bench-hub: setup  ## the hub at 100,000 registered homes
+	@mkdir -p .bench
+	$(RUN)python bench/hub/hub_bench.py --json .bench/hub.json
 
 faults-edge: setup  ## nats-server killed 20 times under load, the edge killed and stopped
 	HEATPOOL_KILLS=20 $(RUN)pytest -q -s tests/pipeline/test_edge_faults.py
@@ -81,6 +85,9 @@ fuzz: setup  ## the edge's decoders and its HTTP side against random input, for 
 
 attacks: setup  ## every attack of the table, and a report
 	$(RUN)python tests/attacks/report.py
+
+transcript: setup  ## a home contributes, updates, and refuses bad models
+	$(RUN)python tests/attacks/transcript.py
 
 up: setup  ## run all servers and services until Ctrl-C (STATE=folder)
 	$(RUN)heatpoolctl up --state $(STATE)
@@ -92,4 +99,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria mosquitto test quick lint fmt types isolation sizes wheels schema api-docs demo attacks bench bench-edge bench-pipeline chaos faults-edge fuzz up down clean
+.PHONY: help setup victoria mosquitto test quick lint fmt types isolation sizes wheels schema api-docs demo attacks transcript bench bench-edge bench-hub bench-pipeline chaos faults-edge fuzz up down clean

@@ -19,11 +19,12 @@ from simulators.hub import TOKEN, Hub, running
 from simulators.publisher import DAY_S, TRUST, Release, release, trust_file
 from simulators.tiny_detector import payload
 
-from heatpool_client import setup
+from heatpool_client import consent, setup
 from heatpool_client.consent import CONSENT_VERSION
 from heatpool_client.faults import ClientError
 from heatpool_client.home import Home
 from heatpool_client.pool import Pool
+from heatpool_client.submission import Row
 
 NOW_S = pub.NOW_S
 
@@ -40,13 +41,14 @@ def update(pool: Pool, what: str) -> None:
     print(f"{what:46} -> {text}\n{'':46}    active model: {kept}")
 
 
-def tell(pool: Pool, hub: Hub, time: FakeTime) -> None:
+def tell(pool: Pool, hub: Hub) -> None:
     """The story."""
     hub.eligible = False
     hub.release = release(payload())
     update(pool, "a new home asks")
-    rows = [(pub.NOW_S - 60.0 * at, {"temp_flow": 35.0}) for at in range(3)]
-    print(f"{'it contributes':46} -> {len(rows)} records prepared, consent {CONSENT_VERSION}")
+    rows = [Row(NOW_S - 60.0 * at, {"temp_flow": 35.0}) for at in range(3, 0, -1)]
+    stored = sum(1 for _ in pool.send(rows))
+    print(f"{'it contributes':46} -> {stored} request stored, {hub.samples()} values")
     hub.eligible = True
     update(pool, "it has become eligible (release 1.7)")
     hub.release = release(payload(), signers=("thief",), seq=8)
@@ -68,7 +70,6 @@ def tell(pool: Pool, hub: Hub, time: FakeTime) -> None:
     update(pool, "key stolen and revoked; the thief's 1.max")
     hub.release = release(payload(), seq=1, epoch=2, signers=("release 2",))
     update(pool, "good: 2.1, signed by the new key")
-    assert time.now_s >= NOW_S
 
 
 def main() -> None:
@@ -81,9 +82,17 @@ def main() -> None:
             token=TOKEN,
             trust=trust_file(TRUST),
         )
-        AGREE(home, choices, time)
-        with Pool.open(home.root, {}, time.clock()) as pool:
-            tell(pool, hub, time)
+        config = setup.initialise(home, choices, time.now_s, lambda size: b"\x07" * size)
+        consent.grant(
+            home,
+            CONSENT_VERSION,
+            time.now_s,
+            language="en",
+            means="option",
+            client_version="0.1.0",
+        )
+        with Pool(home, config, {}, time.clock()) as pool:
+            tell(pool, hub)
 
 
 if __name__ == "__main__":

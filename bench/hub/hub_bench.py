@@ -1,0 +1,211 @@
+"""The hub as a process beside a real nats-server: checks, downloads, averages at full registries.
+
+In: nothing. Out: a table, and JSON with `--json`. Load and hub share the machine's cores: figures
+are those of one hub process beside its load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psutil
+
+ROOT: Final = Path(__file__).parent.parent.parent
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench" / "edge")]
+
+from load import run  # noqa: E402 - on the path from here
+from servers import NatsServer, free_port  # noqa: E402
+from simulators import publisher as pub  # noqa: E402
+from simulators import running_hub as test_pool  # noqa: E402
+
+from heatpool_chassis import bus  # noqa: E402
+from heatpool_chassis.lifecycle import Lifecycle  # noqa: E402
+from heatpool_chassis.topology import Sizes, topology  # noqa: E402
+from heatpool_contract import community, registry, release  # noqa: E402
+from heatpool_contract.registry import DAY_MS  # noqa: E402
+from heatpool_contract.subjects import (  # noqa: E402
+    KV_COMMUNITY,
+    KV_INSTALLATIONS,
+    KV_RELEASES,
+    OBJECTS_MODELS,
+)
+from heatpool_modelhub.statistics import Rules, next_snapshot  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOMES: Final = 100_000
+NAME: Final = "heatpool_modelhub_installations "
+PAYLOAD_BYTES: Final = 230_000  # a usual detector
+MIB: Final = 1024**2
+SIZES: Final = Sizes(
+    telemetry_bytes_max=64 * MIB, deadletter_bytes_max=64 * MIB, models_bytes_max=256 * MIB
+)
+
+
+def home(number: int) -> str:
+    """Id of a home."""
+    return f"00000000-0000-4000-8000-{number:012d}"
+
+
+async def fill(url: str) -> None:
+    """All homes, a release, and statistics over 10,000 homes."""
+    client = await bus.connect(Lifecycle("bench"), url, bus.Identity(), buffered=True)
+    await bus.provision(client, topology(SIZES))
+    day = int(time.time()) * 1000 // DAY_MS
+    entry = registry.encode(
+        test_pool.contributor(day_last=day, last_ms=day * DAY_MS, x25519=pub.box_public("home"))
+    )
+    for number in range(HOMES):
+        name = test_pool.name_of(home(number))  # type: ignore[arg-type]  # a literal id
+        await client.publish(f"$KV.{KV_INSTALLATIONS}.{name}", entry)
+    await client.flush(60)
+    js = client.jetstream(timeout=60)
+    now_s = int(time.time())
+    sealed = pub.release(
+        random.Random(1).randbytes(PAYLOAD_BYTES), created_s=now_s, expires_s=now_s + 86_400
+    )
+    objects = await js.object_store(OBJECTS_MODELS)
+    await objects.put(release.object_name(pub.MODEL, sealed.model_hash), sealed.blob)
+    pointers = await js.key_value(KV_RELEASES)
+    await pointers.put(pub.MODEL, release.encode(test_pool.pointer(test_pool.served(sealed))))
+    statistics = await js.key_value(KV_COMMUNITY)
+    chance = random.Random(2)
+    for metric in community.METRICS:
+        values = {f"{number:032x}": chance.uniform(2.5, 4.5) for number in range(10_000)}
+        fresh = community.Snapshot(model=pub.MODEL, window="7d", metric=metric, day=day, stats=None)
+        snapshot = next_snapshot(None, fresh, values, Rules())
+        key = community.snapshot_key(pub.MODEL, "7d", metric)
+        await statistics.put(key, community.encode(snapshot))
+    await client.close()
+
+
+def environment(url: str, port: int, private: int) -> dict[str, str]:
+    """Settings of the hub: those of the tests, without limits."""
+    chosen = test_pool.settings()
+    fields = {
+        "TOKENS": test_pool.TOKEN,
+        "PSEUDONYM_KEY": str(chosen.pseudonym_key),
+        "HUB_PRIVATE_KEY": str(chosen.hub_private_key),
+        "TIMESTAMP_KEY": str(chosen.timestamp_key),
+        "NATS_URL": url,
+        "PORT": str(port),
+        "PRIVATE_PORT": str(private),
+        "HOST_PER_S": "1e9",
+        "INSTALLATION_PER_S": "1e9",
+        "IDENTITY": "observe",
+    }
+    return {**os.environ, **{f"HEATPOOL_MODELHUB_{key}": text for key, text in fields.items()}}
+
+
+def wait(port: int) -> None:
+    """Until the hub is ready."""
+    for _ in range(1200):
+        try:
+            url = f"http://127.0.0.1:{port}/health/ready"
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("the hub did not become ready")
+
+
+def homes_known(port: int) -> int:
+    """Entries of the registry that the hub holds."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    line = next(one for one in text.splitlines() if one.startswith(NAME))
+    return int(float(line.rpartition(" ")[2]))
+
+
+def wire(port: int, path: str) -> bytes:
+    """A GET."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"Authorization: Bearer {test_pool.TOKEN}\r\n\r\n"
+    ).encode()
+
+
+async def measure(port: int, process: psutil.Process, seconds: float) -> dict[str, float]:
+    """All figures."""
+    numbers = itertools.cycle(random.Random(3).sample(range(HOMES), 20_000))
+
+    def check() -> bytes:
+        return wire(port, f"/api/v1/model/check?installation_id={home(next(numbers))}")
+
+    def download() -> bytes:
+        return wire(port, f"/api/v1/model/download?installation_id={home(next(numbers))}")
+
+    def averages() -> bytes:
+        return wire(port, f"/api/v1/community/averages?model={pub.MODEL}&window=7d")
+
+    found: dict[str, float] = {"rss_mib_start": process.memory_info().rss / MIB}
+    cases: list[tuple[str, Callable[[], bytes]]] = [
+        ("check", check),
+        ("averages", averages),
+        ("download", download),
+    ]
+    for name, make in cases:
+        before_s = sum(process.cpu_times()[:2])
+        full = await run(port, make, connections=16, seconds=seconds)
+        cpu_s = sum(process.cpu_times()[:2]) - before_s
+        done = full.statuses[200]
+        if done != sum(full.statuses.values()):
+            raise RuntimeError(f"{name}: {full.statuses}")
+        rate = done / full.seconds
+        found[f"{name}_per_s"] = rate
+        found[f"{name}_per_cpu_s"] = done / cpu_s
+        pause_s = 16 / (rate / 2)
+        half = await run(port, make, connections=16, seconds=seconds, pause_s=pause_s)
+        found[f"{name}_half_load_p50_ms"] = half.quantile_ms(0.5)
+        found[f"{name}_half_load_p99_ms"] = half.quantile_ms(0.99)
+    found["rss_mib_end"] = process.memory_info().rss / MIB
+    return found
+
+
+def main() -> None:
+    """Start everything, measure, print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        server = NatsServer(Path(folder))
+        server.start()
+        port, private = free_port(), free_port()
+        asyncio.run(fill(server.url))
+        hub = subprocess.Popen(
+            [sys.executable, "-m", "heatpool_modelhub"],
+            env=environment(server.url, port, private),
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            wait(private)
+            if homes_known(private) != HOMES:
+                raise RuntimeError(f"the hub knows {homes_known(private)} homes, not {HOMES}")
+            process = psutil.Process(hub.pid)
+            found = asyncio.run(measure(port, process, arguments.seconds))
+        finally:
+            hub.terminate()
+            hub.wait()
+            server.stop()
+    for name, value in found.items():
+        print(f"{name:28} {value:10.1f}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -124,7 +124,7 @@ def wait(port: int) -> None:
 
 def homes_known(port: int) -> int:
     """Entries of the registry that the hub holds."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         text = answer.read().decode()
     line = next(one for one in text.splitlines() if one.startswith(NAME))
     return int(float(line.rpartition(" ")[2]))

@@ -67,7 +67,7 @@ api-docs: $(STAMP)  ## write docs/api from the contract
 demo: setup  ## the main job end to end, with a report
 	$(RUN)heatpool-demo --state .state-demo
 
-bench: bench-edge bench-hub bench-pipeline  ## every benchmark, medians of 5 on this machine
+bench: bench-edge bench-hub bench-pipeline  ## every benchmark on this machine
 
 bench-edge: setup  ## the edge beside a plain FastAPI edge
 	@mkdir -p .bench

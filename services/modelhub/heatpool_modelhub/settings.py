@@ -45,7 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8002
     private_host: str = "127.0.0.1"
-    private_port: int = 9002
+    private_port: int = 9004  # the writer has 9002
     identity: Literal["observe", "prefer", "require"] = "prefer"
     """`observe` counts signatures, `prefer` asks them of who registered a key, `require` of all."""
     host_per_s: float = 20.0

@@ -127,21 +127,27 @@ async def test_an_erasure_waits_for_its_time(bus: Client, victoria: Victoria) ->
     await _request(bus, home)
     waits = Waits(settle_ms=1000, visible_ms=100, horizon_ms=100_000)
     eraser = await _eraser(bus, victoria, Eraser, waits)
-    steps = []
-    for after_ms in (0, 999, 1000, 1099, 1100, 99_999, 100_000, 100_100):
-        await eraser.look(NOW_MS + after_ms)
-        steps.append((await _state(bus)).step)
+    expected = {
+        0: Step.STREAM,
+        999: Step.STREAM,
+        1000: Step.VISIBLE,
+        1099: Step.VISIBLE,
+        1100: Step.REPEAT,
+        99_999: Step.REPEAT,
+        100_000: Step.MERGE,
+        100_100: Step.DONE,
+    }
 
-    assert steps == [
-        Step.STREAM,
-        Step.STREAM,
-        Step.VISIBLE,
-        Step.VISIBLE,
-        Step.REPEAT,
-        Step.REPEAT,
-        Step.MERGE,
-        Step.DONE,
-    ]
+    found = {after_ms: await _looked(eraser, bus, NOW_MS + after_ms) for after_ms in expected}
+
+    assert found == expected
+
+
+async def _looked(eraser: Eraser, client: Client, now_ms: int) -> Step:
+    """The step after some rounds at this time: nats-py may find a bucket empty that is not."""
+    for _round in range(5):
+        await eraser.look(now_ms)
+    return (await _state(client)).step
 
 
 async def test_two_writers_may_work_on_the_same_erasure(bus: Client, victoria: Victoria) -> None:

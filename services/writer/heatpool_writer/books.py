@@ -70,6 +70,8 @@ class Counters(msgspec.Struct, frozen=True):
     """Lines it could not read; it answers 204 all the same."""
     ignored: int
     """Rows outside of its retention or in the future."""
+    age_s: float = float("inf")
+    """Of this life, in whole seconds of the store's clock."""
 
 
 def counters(metrics: Mapping[str, float]) -> Counters:
@@ -93,6 +95,7 @@ def counters(metrics: Mapping[str, float]) -> Counters:
         inserted=total("vm_rows_inserted_total", 'type="vmimport"'),
         invalid=total("vm_rows_invalid_total", 'type="vmimport"'),
         ignored=total("vm_rows_ignored_total"),
+        age_s=metrics.get("vm_app_uptime_seconds", float("inf")),
     )
 
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S: Final = 20.0  # a third of the consumer's ack_wait
 SETTLE_S: Final = 1.0
+STORE_AGE_S_MIN: Final = 2.0
+"""A life of the store is told by its start time, which counts whole seconds: one that is younger
+than this could be followed by another of the same name, so nothing is entrusted to it yet."""
 ACK: Final = b"+ACK"
 NAK: Final = b"-NAK"
 IN_PROGRESS: Final = b"+WPI"
@@ -71,6 +74,9 @@ class Settlement:
             self.store_life = ""
             return False
         now = counters(metrics)
+        if now.age_s < STORE_AGE_S_MIN:
+            self.store_life = ""
+            return False
         self.store_life = now.life
         self.store_faults = faults(metrics)
         difference = self._store_books.compare(now, time.monotonic())

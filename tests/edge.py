@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 import msgspec
-from servers import NatsServer, free_port
 
 from heatpool_chassis import bus as chassis_bus
 from heatpool_chassis import logs
@@ -18,6 +17,7 @@ from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import IngestMetrics
 from heatpool_chassis.settings import Secret
 from heatpool_chassis.topology import Sizes, topology
+from heatpool_deploy.free_ports import free_port
 from heatpool_ingest.app import create_app
 from heatpool_ingest.edge import Edge, Ports
 from heatpool_ingest.erased import Erased
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from nats.aio.client import Client
     from nats.js.client import JetStreamContext
+    from servers import NatsServer
 
 TOKEN = "t0ken-of-the-loggers"
 HOME = "5f0c1c1e-8f8e-4f0a-9d5e-0123456789ab"

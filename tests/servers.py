@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from heatpool_deploy.free_ports import free_port
 
 START_S_MAX = 20.0
 
@@ -26,13 +27,6 @@ server_name: test
 max_payload: 1MB
 jetstream {{ store_dir: "{folder}", sync_interval: always, max_file_store: 4GB }}
 """
-
-
-def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Server:

@@ -29,11 +29,12 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
 
 import load  # noqa: E402 - after the path
-from servers import NatsServer, Server, VictoriaServer, free_port  # noqa: E402 - after the path
+from servers import NatsServer, Server, VictoriaServer  # noqa: E402 - after the path
 
 from heatpool_chassis import bus  # noqa: E402 - after the path
 from heatpool_chassis.lifecycle import Lifecycle  # noqa: E402 - after the path
 from heatpool_chassis.topology import Sizes, topology  # noqa: E402 - after the path
+from heatpool_deploy.free_ports import free_port  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -26,7 +26,7 @@ ROOT: Final = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench" / "edge")]
 
 from load import run  # noqa: E402 - on the path from here
-from servers import NatsServer, free_port  # noqa: E402
+from servers import NatsServer  # noqa: E402
 from simulators import publisher as pub  # noqa: E402
 from simulators import running_hub as test_pool  # noqa: E402
 
@@ -41,6 +41,7 @@ from heatpool_contract.subjects import (  # noqa: E402
     KV_RELEASES,
     OBJECTS_MODELS,
 )
+from heatpool_deploy.free_ports import free_port  # noqa: E402
 from heatpool_modelhub.statistics import Rules, next_snapshot  # noqa: E402
 
 if TYPE_CHECKING:

@@ -22,10 +22,11 @@ import matplotlib.pyplot as plt
 import psutil
 from bodies import FIELDS, Home, homes
 from pool import Pool
-from servers import Server, free_port
+from servers import Server
 
 from heatpool_chassis.topology import Sizes
 from heatpool_deploy import keys
+from heatpool_deploy.free_ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import sys
 import time
 from importlib import resources
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from heatpool_deploy import keys
+from heatpool_deploy.free_ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -197,17 +197,10 @@ def _ports(path: Path) -> Ports:
     """The ports kept in `path`, else free ones; `HEATPOOL_PORT_<NAME>` sets one."""
     if path.exists():
         return msgspec.json.decode(path.read_bytes(), type=Ports)
-    chosen: dict[str, int] = {}
-    probes: list[socket.socket] = []
-    for field in msgspec.structs.fields(Ports):
-        wanted = int(os.environ.get(f"HEATPOOL_PORT_{field.name.upper()}", "0"))
-        probe = socket.socket()
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", wanted))
-        probes.append(probe)  # kept open, so that no port is given out twice
-        chosen[field.name] = probe.getsockname()[1]
-    for probe in probes:
-        probe.close()
+    chosen = {
+        field.name: int(os.environ.get(f"HEATPOOL_PORT_{field.name.upper()}", "0")) or free_port()
+        for field in msgspec.structs.fields(Ports)
+    }
     ports = Ports(**chosen)
     path.write_bytes(msgspec.json.encode(ports))
     return ports

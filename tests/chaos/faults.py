@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import nats.errors
 from nats.js.api import StreamConfig
-from servers import free_port
 
 from heatpool_chassis import bus
 from heatpool_chassis.topology import topology
 from heatpool_contract import subjects
+from heatpool_deploy.free_ports import free_port
 
 if TYPE_CHECKING:
     import random

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from simulators.mosquitto import Mosquitto, free_port, running
+from simulators.mosquitto import Mosquitto, running
 
 from heatpool_client.config import Config
 from heatpool_client.faults import ClientError, Fault
@@ -22,6 +22,7 @@ from heatpool_client.homeassistant import (
     state,
 )
 from heatpool_client.mqtt import Broker, MqttSettings
+from heatpool_deploy.free_ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from simulators.heat_pump import REGISTER_MAPS, HeatPump
 from simulators.hub import Hub, Reply
-from simulators.mosquitto import free_port, running
+from simulators.mosquitto import running
 
 from heatpool_client.faults import ClientError, Fault
 from heatpool_client.homeassistant import Message
@@ -28,6 +28,7 @@ from heatpool_client.sources.mapping import (
 from heatpool_client.sources.modbus import ModbusSource
 from heatpool_client.sources.queries import QuerySource
 from heatpool_client.sources.topics import TopicSource, value_of
+from heatpool_deploy.free_ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -65,7 +65,7 @@ def test_a_reading_is_kept_and_sent_later(telemetry: Telemetry, hub: Hub) -> Non
         (-(10**308), "value_out_of_range"),
         ("21.5", "value_not_numeric"),
         ([1], "value_not_numeric"),
-        (object(), "value_not_numeric"),
+        pytest.param(object(), "value_not_numeric", id="object"),
     ],
     ids=repr,
 )

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
-from servers import free_port
 from simulators import publisher as pub
+
+from heatpool_deploy.free_ports import free_port
 
 if TYPE_CHECKING:
     from nats.aio.client import Client

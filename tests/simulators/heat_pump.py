@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
-from simulators.mosquitto import free_port
+
+from heatpool_deploy.free_ports import free_port
 
 if TYPE_CHECKING:
     from heatpool_client.sources.mapping import Register, RegisterMap

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import httpx
 import msgspec
 import structlog
-from servers import free_port
 from simulators import publisher as pub
 
 from heatpool_chassis.settings import Secret
@@ -20,6 +19,7 @@ from heatpool_contract.manifest import read_manifest
 from heatpool_contract.registry import Installation
 from heatpool_contract.sealed import parse
 from heatpool_contract.subjects import KV_INSTALLATIONS, KV_RELEASES, OBJECTS_MODELS
+from heatpool_deploy.free_ports import free_port
 from heatpool_modelhub.__main__ import Assembly
 from heatpool_modelhub.settings import Settings
 

@@ -6,6 +6,8 @@ STATE ?= .state
 VENV := .venv
 STAMP := $(VENV)/.synced
 RUN := $(VENV)/bin/
+# Tests wait for servers half of their time; two processes a core of the smallest machine.
+WORKERS ?= 4
 MEMBERS := contract chassis ingest writer trainer modelhub client fleet deploy
 
 help:  ## this list
@@ -25,10 +27,10 @@ mosquitto:
 	@deploy/install/mosquitto.sh
 
 test: setup lint types isolation  ## the whole suite
-	$(RUN)pytest
+	$(RUN)pytest -n $(WORKERS) --dist worksteal
 
 quick: $(STAMP)  ## tests that start no whole pool
-	$(RUN)pytest -m "not pipeline and not slow"
+	$(RUN)pytest -n $(WORKERS) --dist worksteal -m "not pipeline and not slow"
 
 lint: $(STAMP)  ## ruff, import walls, docstrings of tests
 	$(RUN)ruff check .

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from servers import NatsServer, VictoriaServer
 
 from heatpool_chassis import bus as chassis_bus
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
 ROOT = Path(__file__).parent.parent
+settings.register_profile("house", deadline=None)  # no timed assertion: machines are noisy
+settings.load_profile("house")
 TEST_SIZES = Sizes(
     telemetry_bytes_max=1024**3, deadletter_bytes_max=1024**2 * 64, models_bytes_max=1024**2 * 256
 )

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 # Below Linux' range of source ports (ip_local_port_range, 32768 and up), above those of services.
 PORTS: Final = range(15_000, 32_000)
 
-_reservations: list[socket.socket] = []  # released by the kernel when this process ends
-
 
 def free_port(ports: Sequence[int] = PORTS) -> int:
     """One of `ports` for a server on 127.0.0.1.
@@ -46,5 +44,5 @@ def _reserve(port: int) -> bool:
     except OSError:
         mark.close()
         return False
-    _reservations.append(mark)
+    mark.detach()  # nobody closes it: the kernel releases the mark when this process ends
     return True

@@ -26,6 +26,7 @@ KV_ERASURES: Final = "ERASURES"  # key: receipt, value: erasures.Erasure
 STREAM_CONSENT: Final = "CONSENT"
 SUBJECT_CONSENT: Final = "consent"  # one subject: the records are one chain
 OBJECTS_MODELS: Final = "MODELS"  # name: <slug>/<model_hash>, never overwritten
+PREFIX_OPERATORS: Final = "heatpool"  # heatpool.<service>.<endpoint>, see micro.py
 
 HEADER_MSG_ID: Final = "Nats-Msg-Id"
 HEADER_BATCH_ID: Final = "Nats-Batch-Id"

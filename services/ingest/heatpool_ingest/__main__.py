@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from heatpool_chassis import bus, lifecycle, logs
+from heatpool_chassis import bus, lifecycle, logs, micro
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import IngestMetrics
 from heatpool_chassis.settings import SettingsError, described, load
@@ -59,6 +59,7 @@ async def _run(settings: Settings) -> None:
         await bus.verify(
             control, streams=(subjects.STREAM_TELEMETRY,), buckets=(subjects.KV_INSTALLATIONS,)
         )
+        await micro.register(control, life, log)
         progress, erased = Progress(control, log), Erased(control, log)
         async with Workers(settings.worker_processes, settings.pseudonym_key.encode()) as workers:
             publisher = Publisher(client, settings.publish_s_max)

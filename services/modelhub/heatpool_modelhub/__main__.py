@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from heatpool_chassis import bus, lifecycle, logs
+from heatpool_chassis import bus, lifecycle, logs, micro
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import ModelhubMetrics
 from heatpool_chassis.settings import SettingsError, described, load
@@ -78,6 +78,7 @@ async def serve(settings: Settings, life: Lifecycle, log: BoundLogger) -> None:
         streams=(subjects.STREAM_CONSENT,),
         objects=(subjects.OBJECTS_MODELS,),
     )
+    await micro.register(client, life, log)
     read_url = settings.victoria_read_url
     store = (
         Victoria(VictoriaUrls(settings.victoria_write_url or read_url, read_url, read_url))

@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 
-from heatpool_chassis import bus, lifecycle, logs
+from heatpool_chassis import bus, lifecycle, logs, micro
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import TrainerMetrics
 from heatpool_chassis.settings import SettingsError, described, load
@@ -48,6 +48,7 @@ async def _run(settings: Settings) -> None:
             buckets=(subjects.KV_RELEASES, subjects.KV_PROGRESS),
             objects=(subjects.OBJECTS_MODELS,),
         )
+        await micro.register(client, life, log)
         js = client.jetstream()
         buckets = Buckets(
             await js.key_value(subjects.KV_RELEASES),

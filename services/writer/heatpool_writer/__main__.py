@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 import uvloop
 
-from heatpool_chassis import bus, lifecycle, logs, topology
+from heatpool_chassis import bus, lifecycle, logs, micro, topology
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import WriterMetrics
 from heatpool_chassis.settings import SettingsError, described, load
@@ -98,6 +98,7 @@ async def _run(settings: Settings) -> int:
             buckets=(subjects.KV_INSTALLATIONS, subjects.KV_ERASURES),
         )
         await bus.verify_consumer(client, subjects.STREAM_TELEMETRY, topology.writer_consumer())
+        await micro.register(client, life, log)
         bucket = await client.jetstream().key_value(subjects.KV_INSTALLATIONS)
         contributions = Contributions(bucket, metrics)
         async with Victoria(urls) as store, asyncio.TaskGroup() as tasks:

@@ -13,7 +13,7 @@ MEMBERS := contract chassis ingest writer trainer modelhub client fleet deploy
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(STAMP) victoria mosquitto  ## install Python packages (uv.lock), VictoriaMetrics, Mosquitto
+setup: $(STAMP) victoria mosquitto caddy  ## install Python packages (uv.lock), VictoriaMetrics, Mosquitto, Caddy
 
 $(STAMP): uv.lock pyproject.toml $(wildcard */pyproject.toml services/*/pyproject.toml)
 	@deploy/install/uv.sh
@@ -21,10 +21,13 @@ $(STAMP): uv.lock pyproject.toml $(wildcard */pyproject.toml services/*/pyprojec
 	@touch $@
 
 victoria:
-	@deploy/install/victoria.sh
+	@[ -n "$${VICTORIA_METRICS:-}" ] || deploy/install/debian.sh victoria-metrics victoria-metrics
 
 mosquitto:
-	@deploy/install/mosquitto.sh
+	@deploy/install/debian.sh mosquitto mosquitto
+
+caddy:
+	@deploy/install/debian.sh caddy caddy
 
 test: setup lint types isolation  ## the whole suite
 	$(RUN)pytest -n $(WORKERS) --dist worksteal
@@ -101,4 +104,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria mosquitto test quick lint fmt types isolation sizes wheels schema api-docs demo attacks transcript bench bench-edge bench-hub bench-pipeline chaos faults-edge fuzz up down clean
+.PHONY: help setup victoria mosquitto caddy test quick lint fmt types isolation sizes wheels schema api-docs demo attacks transcript bench bench-edge bench-hub bench-pipeline chaos faults-edge fuzz up down clean

@@ -36,12 +36,15 @@ class Server:
         self.command = command
         self.log = log
         self.health_url = health_url
+        self.environment: dict[str, str] | None = None  # that of this process
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start and wait until it answers."""
         with self.log.open("ab") as output:
-            self.process = subprocess.Popen(self.command, stdout=output, stderr=output)
+            self.process = subprocess.Popen(
+                self.command, stdout=output, stderr=output, env=self.environment
+            )
         deadline = time.monotonic() + START_S_MAX
         while not self.healthy():
             if self.process.poll() is not None or time.monotonic() > deadline:

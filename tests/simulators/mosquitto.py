@@ -1,4 +1,4 @@
-"""A real Mosquitto of a test's own (Debian's package, deploy/install/mosquitto.sh)."""
+"""A real Mosquitto of a test's own (Debian's package, deploy/install/debian.sh mosquitto mosquitto)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class Mosquitto:
     def start(self) -> None:
         """Start it and wait until it listens."""
         if PROGRAM is None:
-            pytest.skip("mosquitto is not installed: run deploy/install/mosquitto.sh")
+            pytest.skip(
+                "mosquitto is not installed: run deploy/install/debian.sh mosquitto mosquitto"
+            )
         self._process = subprocess.Popen(
             [PROGRAM, "-c", str(self._file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -1,4 +1,4 @@
-"""A real Mosquitto of a test's own (Debian's package, deploy/install/debian.sh mosquitto mosquitto)."""
+"""A real Mosquitto of a test's own (Debian's package)."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from heatpool_chassis.metrics import ProcessMetrics
+from heatpool_chassis.supervision import Supervisor
 from heatpool_contract.answers import Health
 
 if TYPE_CHECKING:
@@ -122,13 +123,17 @@ async def run(life: Lifecycle, main: Callable[[], Awaitable[None]]) -> None:
         loop.add_signal_handler(number, life.stopping.set)
     work = asyncio.ensure_future(main())
     stop = asyncio.create_task(life.stopping.wait())
+    supervisor = Supervisor()
+    told = asyncio.create_task(supervisor.follow(life))
     await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
     life.stopping.set()
+    supervisor.tell("STOPPING=1")
     try:
         await asyncio.wait_for(work, DRAIN_S_MAX)
         await asyncio.wait_for(life.drained(), DRAIN_S_MAX)
     finally:
         stop.cancel()
+        told.cancel()
 
 
 def private_app(life: Lifecycle) -> ASGI3Application:

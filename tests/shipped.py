@@ -1,0 +1,45 @@
+"""What operators are given: units, environment files, container files, read as they are."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from heatpool_chassis.settings import load
+from heatpool_deploy.keys import make_keys
+from heatpool_ingest import settings as ingest
+from heatpool_modelhub import settings as modelhub
+from heatpool_trainer import settings as trainer
+from heatpool_writer import settings as writer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import msgspec
+
+ROOT = Path(__file__).parent.parent
+DEPLOY = ROOT / "deploy"
+SERVICES = {
+    "ingest": (ingest.Settings, ingest.PREFIX),
+    "writer": (writer.Settings, writer.PREFIX),
+    "trainer": (trainer.Settings, trainer.PREFIX),
+    "modelhub": (modelhub.Settings, modelhub.PREFIX),
+}
+
+
+def keys_in(folder: Path) -> Path:
+    """The keys of a new pool."""
+    counter = iter(range(1, 10_000))
+    make_keys(folder, lambda size: next(counter).to_bytes(2, "big") * (size // 2), int(time.time()))
+    return folder
+
+
+def settings_of(service: str, environ: Mapping[str, str]) -> msgspec.Struct:
+    """What the service would run with.
+
+    Raises:
+        SettingsError: it would refuse to start.
+    """
+    kind, prefix = SERVICES[service]
+    return load(kind, prefix, environ)

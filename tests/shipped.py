@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from heatpool_chassis.settings import load
 from heatpool_deploy.keys import make_keys
 from heatpool_ingest import settings as ingest
@@ -16,11 +18,9 @@ from heatpool_writer import settings as writer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import msgspec
-
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
-SERVICES = {
+SERVICES: dict[str, tuple[type[msgspec.Struct], str]] = {
     "ingest": (ingest.Settings, ingest.PREFIX),
     "writer": (writer.Settings, writer.PREFIX),
     "trainer": (trainer.Settings, trainer.PREFIX),

@@ -64,7 +64,7 @@ def client(caddy: Caddy) -> Iterator[httpx.Client]:
 
 
 def _submit(client: httpx.Client, pool: Pool, **headers: str) -> httpx.Response:
-    records = [{"timestamp": time.time(), "temp_flow": 35.0}]
+    records: list[dict[str, object]] = [{"timestamp": time.time(), "temp_flow": 35.0}]
     return client.post(
         "/api/v1/submit",
         json=submission(HOME, records),

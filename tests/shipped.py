@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from heatpool_chassis.settings import load
 from heatpool_deploy.keys import make_keys
 from heatpool_ingest import settings as ingest
@@ -17,6 +15,8 @@ from heatpool_writer import settings as writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import msgspec
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"

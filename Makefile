@@ -66,6 +66,10 @@ wheels: $(STAMP)  ## build contract and client as wheels, try them in an empty e
 schema: $(STAMP)  ## write JSON Schema and the table of refusals from the contract
 	$(RUN)python contract/schema/generate.py
 
+dashboards: $(STAMP)  ## write Grafana's dashboards and the page of metrics
+	$(RUN)python deploy/grafana/build.py
+	$(RUN)python docs/operations/metrics.py
+
 api-docs: $(STAMP)  ## write docs/api from the contract
 	$(RUN)python docs/api/generate.py
 
@@ -104,4 +108,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria mosquitto caddy test quick lint fmt types isolation sizes wheels schema api-docs demo attacks transcript bench bench-edge bench-hub bench-pipeline chaos faults-edge fuzz up down clean
+.PHONY: help setup victoria mosquitto caddy test quick lint fmt types isolation sizes wheels schema api-docs dashboards demo attacks transcript bench bench-edge bench-hub bench-pipeline chaos faults-edge fuzz up down clean

@@ -22,6 +22,7 @@ from honcho.environ import parse_procfile
 
 from heatpool_chassis import bus
 from heatpool_chassis.lifecycle import Lifecycle
+from heatpool_chassis.permissions import Role
 from heatpool_chassis.topology import Sizes, topology
 from heatpool_deploy import keys, stack
 
@@ -128,7 +129,15 @@ class Pool:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 statuses[name] = process.wait()
+        if "nats" in statuses:
+            self._expect_no_violation()
         return statuses
+
+    def _expect_no_violation(self) -> None:
+        """Every test of a pool proves that the services' permissions suffice."""
+        found = [line for line in self.log("nats").read_text().splitlines() if "Violation" in line]
+        if found:
+            raise AssertionError("\n".join(found[:10]))
 
     def post(self, body: object, **headers: str) -> httpx.Response:
         """Post a submission, gzipped, with the pool's token."""
@@ -166,14 +175,19 @@ class Pool:
             time.sleep(0.2)
         return found
 
+    async def connect(self, role: Role = Role.OPERATOR) -> Client:
+        """A connection to NATS with the rights of a role."""
+        life = Lifecycle(role)
+        return await bus.connect(
+            life, self.stack.nats_url, self.stack.identity(role), buffered=True
+        )
+
     def on_bus(self, work: Callable[[Client], Awaitable[R]]) -> R:
         """Run `work` with a connection to NATS."""
 
         async def connected() -> R:
             """Over a connection of its own."""
-            client = await bus.connect(
-                Lifecycle("test"), self.stack.nats_url, bus.Identity(), buffered=True
-            )
+            client = await self.connect()
             try:
                 return await work(client)
             finally:

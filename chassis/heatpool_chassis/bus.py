@@ -1,4 +1,4 @@
-"""NATS for the services: connect so that nothing hangs or lies, provision, verify, fetch, bury.
+"""NATS for the services: connect so that nothing hangs or lies, verify, read, bury.
 
 Guarantee: raises `BusUnavailableError` where trying again may help and `TopologyError` where only
 an operator can; a connection that is closed for good ends the process. The settings answer to
@@ -9,22 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-import nats
 import nats.errors
-import nats.js.errors
+from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from heatpool_chassis import provisioning
+from heatpool_chassis.permissions import inbox
+from heatpool_chassis.provisioning import (
+    KV_STREAM,
+    OBJECT_STREAM,
+    consumer_config,
+    differing,
+    stream_config,
+)
 from heatpool_contract import subjects
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from nats.aio.client import Client
     from nats.aio.msg import Msg
-    from nats.js.api import StreamConfig
     from nats.js.client import JetStreamContext
 
     from heatpool_chassis.lifecycle import Lifecycle
@@ -35,12 +43,13 @@ PING_INTERVAL_S: Final = 5
 PINGS_OUTSTANDING_MAX: Final = 2
 """A frozen server is noticed after interval x (outstanding + 1) = 15 s; the default takes 360 s."""
 RECONNECT_WAIT_S: Final = 0.5
+PENDING_BYTES_MAX: Final = 2 * 1024 * 1024  # what nats-py buffers while disconnected
 CONTROL_TIMEOUT_S: Final = 5.0
-_KV_STREAM: Final = "KV_"
-_OBJECT_STREAM: Final = "OBJ_"
+_DENIED: Final = "permissions violation"
+_REFUSED: Final = "authorization violation"
 _DEADLETTER_REPLY_S: Final = 10.0
 _READ_MESSAGES: Final = 50  # x 480 KiB stays below the pending bytes
-_READ_PENDING_BYTES_MAX: Final = 64 * 1024 * 1024
+READ_PENDING_BYTES_MAX: Final = 64 * 1024 * 1024  # nats-py drops what is beyond
 _READ_INACTIVE_S: Final = 60.0
 
 
@@ -56,14 +65,50 @@ class TopologyError(BusError):
     """Streams, consumers or buckets are missing or differ; `heatpoolctl provision` mends it."""
 
 
-class Identity(msgspec.Struct, frozen=True):
-    """How a service shows itself to NATS. Empty strings: the server asks for nothing."""
+class PermissionMissingError(BusError):
+    """The server refuses this process, or something that it needs. The text names what."""
 
-    user: str = ""
-    password: str = ""
+    code: Final = "bus_permission_missing"
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """How a process shows itself to NATS. Nothing: the server asks for nothing."""
+
+    seed: str = ""
+    """An nkey: it signs the server's nonce and never leaves the process."""
+    ca_file: Path | None = None
+    """What a `tls://` server's certificate is checked against, unless it is a public one."""
 
     def __repr__(self) -> str:
-        return f"Identity({self.user!r})"
+        return "Identity(...)"
+
+
+class _Callbacks:
+    """What the connection tells the process. An exception in here would end the reconnecting."""
+
+    def __init__(self, life: Lifecycle) -> None:
+        self._life = life
+        self.refused = asyncio.Event()
+
+    async def closed(self) -> None:
+        # nats-py closes for good on protocol errors, even with endless reconnects.
+        self._life.set_check("nats", ok=False)
+        self._life.stopping.set()
+
+    async def disconnected(self) -> None:
+        self._life.set_check("nats", ok=False)
+
+    async def reconnected(self) -> None:
+        self._life.metrics.bus_reconnects.inc()
+        self._life.set_check("nats", ok=True)
+
+    async def error(self, error: Exception) -> None:
+        """Each failed call raises by itself, but one that is not permitted only times out."""
+        if _REFUSED in str(error).lower():
+            self.refused.set()
+        elif _DENIED in str(error).lower():
+            self._life.metrics.bus_denied.inc()
+            self._life.denied.append(str(error).removeprefix("nats: "))
 
 
 async def connect(life: Lifecycle, urls: str, identity: Identity, *, buffered: bool) -> Client:
@@ -74,51 +119,53 @@ async def connect(life: Lifecycle, urls: str, identity: Identity, *, buffered: b
 
     Raises:
         BusUnavailableError: no server within `CONNECT_S_MAX`.
+        PermissionMissingError: the server does not know this identity.
     """
+    callbacks = _Callbacks(life)
+    client = Client()
+    attempt = asyncio.ensure_future(
+        client.connect(
+            urls.split(","),
+            name=life.service,
+            nkeys_seed_str=identity.seed or None,
+            tls=ssl.create_default_context(cafile=identity.ca_file) if identity.ca_file else None,
+            inbox_prefix=inbox(life.service),
+            closed_cb=callbacks.closed,
+            disconnected_cb=callbacks.disconnected,
+            reconnected_cb=callbacks.reconnected,
+            error_cb=callbacks.error,
+            allow_reconnect=True,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # int, it says
+            ping_interval=PING_INTERVAL_S,
+            max_outstanding_pings=PINGS_OUTSTANDING_MAX,
+            connect_timeout=2,
+            pending_size=PENDING_BYTES_MAX if buffered else 0,
+        )
+    )
+    # With endless reconnects the first connecting is endless, too: others have to end it.
+    ends = [asyncio.ensure_future(end.wait()) for end in (life.stopping, callbacks.refused)]
+    await asyncio.wait({attempt, *ends}, timeout=CONNECT_S_MAX, return_when=asyncio.FIRST_COMPLETED)
+    for waiting in (attempt, *ends):
+        waiting.cancel()
+    try:
+        await attempt
+    except (asyncio.CancelledError, TimeoutError, OSError, nats.errors.Error) as error:
+        await client.close()
+        if callbacks.refused.is_set():
+            raise PermissionMissingError("NATS does not know this identity") from error
+        raise BusUnavailableError(f"no NATS server at {urls}") from error
+    life.set_check("nats", ok=True)
+    return client
 
-    async def on_closed() -> None:
-        # nats-py closes for good on protocol errors, even with endless reconnects.
-        life.set_check("nats", ok=False)
-        life.stopping.set()
 
-    async def on_disconnected() -> None:
-        # An exception in here would end the reconnecting for ever: only assignments.
-        life.set_check("nats", ok=False)
+async def settled(client: Client) -> None:
+    """Return when the server has taken all that was sent, and its complaints have arrived.
 
-    async def on_reconnected() -> None:
-        life.metrics.bus_reconnects.inc()
-        life.set_check("nats", ok=True)
-
-    async def on_error(_error: Exception) -> None:
-        """Each failed call raises by itself; nats-py's default would log to stderr."""
-
-    deadline = asyncio.get_running_loop().time() + CONNECT_S_MAX
-    while True:
-        try:
-            client = await nats.connect(
-                urls.split(","),
-                name=life.service,
-                user=identity.user or None,
-                password=identity.password or None,
-                closed_cb=on_closed,
-                disconnected_cb=on_disconnected,
-                reconnected_cb=on_reconnected,
-                error_cb=on_error,
-                allow_reconnect=True,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=RECONNECT_WAIT_S,
-                ping_interval=PING_INTERVAL_S,
-                max_outstanding_pings=PINGS_OUTSTANDING_MAX,
-                connect_timeout=2,
-                **({} if buffered else {"pending_size": 0}),
-            )
-        except (TimeoutError, OSError, nats.errors.Error) as error:
-            if asyncio.get_running_loop().time() > deadline or life.stopping.is_set():
-                raise BusUnavailableError(f"no NATS server: {type(error).__name__}") from error
-            await asyncio.sleep(RECONNECT_WAIT_S)
-        else:
-            life.set_check("nats", ok=True)
-            return client
+    nats-py's `flush` sends its ping past what is still buffered: only a second one is behind it.
+    """
+    await client.flush(round(CONTROL_TIMEOUT_S))
+    await client.flush(round(CONTROL_TIMEOUT_S))
 
 
 async def close(client: Client) -> None:
@@ -130,30 +177,7 @@ async def close(client: Client) -> None:
 
 async def provision(client: Client, wanted: Topology) -> list[str]:
     """Create what is missing, change what differs; what was done, one line each. Idempotent."""
-    js = client.jetstream(timeout=CONTROL_TIMEOUT_S)
-    done: list[str] = []
-    for stream in wanted.streams:
-        known = await _stream(js, stream.name or "")
-        if known is None:
-            await js.add_stream(stream)
-            done.append(f"stream {stream.name}: created")
-        elif difference := _difference(stream, known):
-            await js.update_stream(stream)
-            done.append(f"stream {stream.name}: {difference}")
-    for stream_name, consumer in wanted.consumers:
-        known_consumer = await _consumer(js, stream_name, consumer.durable_name or "")
-        if known_consumer is None or _difference(consumer, known_consumer):
-            await js.add_consumer(stream_name, consumer)  # creates or updates
-            done.append(f"consumer {stream_name}/{consumer.durable_name}: written")
-    for bucket in wanted.buckets:
-        if await _stream(js, _KV_STREAM + bucket.bucket) is None:
-            await js.create_key_value(bucket)
-            done.append(f"bucket {bucket.bucket}: created")
-    for objects in wanted.objects:
-        if await _stream(js, _OBJECT_STREAM + (objects.bucket or "")) is None:
-            await js.create_object_store(objects.bucket or "", objects)
-            done.append(f"objects {objects.bucket}: created")
-    return done
+    return [str(change) for change in await provisioning.apply(client, wanted)]
 
 
 async def verify(
@@ -172,14 +196,14 @@ async def verify(
     js = client.jetstream(timeout=CONTROL_TIMEOUT_S)
     names = (
         *streams,
-        *(_KV_STREAM + name for name in buckets),
-        *(_OBJECT_STREAM + n for n in objects),
+        *(KV_STREAM + name for name in buckets),
+        *(OBJECT_STREAM + n for n in objects),
     )
     deadline = asyncio.get_running_loop().time() + wait_s
     for name in names:
         while True:
             with contextlib.suppress(nats.errors.Error, asyncio.TimeoutError):
-                if await _stream(js, name) is not None:
+                if await stream_config(js, name) is not None:
                     break
             if asyncio.get_running_loop().time() > deadline:
                 raise TopologyError(f"{name} does not exist; run `heatpoolctl provision`")
@@ -196,13 +220,28 @@ async def verify_consumer(client: Client, stream: str, wanted: ConsumerConfig) -
     name = f"{stream}/{wanted.durable_name}"
     try:
         js = client.jetstream(timeout=CONTROL_TIMEOUT_S)
-        known = await _consumer(js, stream, wanted.durable_name or "")
+        known = await consumer_config(js, stream, wanted.durable_name or "")
     except (nats.errors.Error, TimeoutError) as error:
         raise BusUnavailableError(f"consumer {name}: {type(error).__name__}") from error
     if known is None:
         raise TopologyError(f"consumer {name} does not exist; run `heatpoolctl provision`")
-    if difference := _difference(wanted, known):
-        raise TopologyError(f"consumer {name} differs in {difference}; `heatpoolctl provision`")
+    if settings := differing(wanted, known):
+        names = ", ".join(one.name for one in settings)
+        raise TopologyError(f"consumer {name} differs in {names}; `heatpoolctl provision`")
+
+
+async def temporary(
+    js: JetStreamContext, stream: str, config: ConsumerConfig
+) -> JetStreamContext.PullSubscription:
+    """Pull from a consumer that the server names and forgets.
+
+    `pull_subscribe` would choose the name, and who may create a consumer of any name may change
+    the durable ones of others.
+    """
+    info = await js.add_consumer(stream, config)
+    return await js.pull_subscribe_bind(
+        info.name, stream=stream, pending_bytes_limit=READ_PENDING_BYTES_MAX
+    )
 
 
 async def messages_of(client: Client, stream: str, subject: str) -> AsyncIterator[Msg]:
@@ -215,16 +254,13 @@ async def messages_of(client: Client, stream: str, subject: str) -> AsyncIterato
     """
     js = client.jetstream(timeout=CONTROL_TIMEOUT_S)
     try:
-        subscription = await js.pull_subscribe(
-            subject,
-            stream=stream,
-            pending_bytes_limit=_READ_PENDING_BYTES_MAX,
-            config=ConsumerConfig(
-                ack_policy=AckPolicy.NONE,
-                deliver_policy=DeliverPolicy.ALL,
-                inactive_threshold=_READ_INACTIVE_S,
-            ),
+        config = ConsumerConfig(
+            filter_subject=subject,
+            ack_policy=AckPolicy.NONE,
+            deliver_policy=DeliverPolicy.ALL,
+            inactive_threshold=_READ_INACTIVE_S,
         )
+        subscription = await temporary(js, stream, config)
         left = (await subscription.consumer_info()).num_pending or 0
         while left:
             for message in await subscription.fetch(min(left, _READ_MESSAGES), timeout=10):
@@ -257,32 +293,3 @@ async def bury(js: JetStreamContext, message: Msg, reason: str, model: str) -> N
         )
     except (TimeoutError, nats.errors.Error) as error:
         raise BusUnavailableError(f"dead letter not stored: {type(error).__name__}") from error
-
-
-async def _stream(js: JetStreamContext, name: str) -> StreamConfig | None:
-    try:
-        return (await js.stream_info(name)).config
-    except nats.js.errors.NotFoundError:
-        return None
-
-
-async def _consumer(js: JetStreamContext, stream: str, name: str) -> ConsumerConfig | None:
-    try:
-        info = await js.consumer_info(stream, name)
-    except nats.js.errors.NotFoundError:
-        return None
-    return info.config if isinstance(info.config, ConsumerConfig) else None
-
-
-def _difference(wanted: StreamConfig | ConsumerConfig, known: StreamConfig | ConsumerConfig) -> str:
-    """Names of settings that differ; what we leave to the server does not count."""
-    names = []
-    for name, value in vars(wanted).items():
-        if value in (None, -1, 0, False):
-            continue
-        there = getattr(known, name)
-        if name == "metadata":  # the server adds its own keys
-            there = {key: (there or {}).get(key) for key in value}
-        if there != value:
-            names.append(name)
-    return ", ".join(names)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 DRAIN_S_MAX: Final = 25.0  # below systemd's and compose's usual 30 s until SIGKILL
 GRACEFUL_HTTP_S: Final = 20
+DENIED_MAX: Final = 64  # a role has fewer subjects; at run time the newest tell enough
 
 
 class Lifecycle:
@@ -46,6 +48,8 @@ class Lifecycle:
         self.checks: dict[str, bool] = {"started": False}
         self.dispensable: set[str] = set()
         """Checks that are reported, but without which traffic may come all the same."""
+        self.denied: deque[str] = deque(maxlen=DENIED_MAX)
+        """What NATS refused for lack of permission, newest last."""
         self._servers: list[asyncio.Task[None]] = []
 
     def set_check(self, name: str, *, ok: bool) -> None:

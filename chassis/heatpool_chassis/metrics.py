@@ -29,6 +29,11 @@ class ProcessMetrics:
         self.bus_reconnects = Counter(
             "heatpool_bus_reconnects", "Connections to NATS lost and found again", registry=registry
         )
+        self.bus_denied = Counter(
+            "heatpool_bus_denied",
+            "Requests that NATS refused for lack of permission",
+            registry=registry,
+        )
 
 
 class IngestMetrics:
@@ -306,5 +311,35 @@ class ModelhubMetrics:
             "heatpool_modelhub_resyncs",
             "Times that the view of a bucket was read anew",
             ["bucket"],
+            registry=registry,
+        )
+
+
+class CanaryMetrics:
+    """`heatpoolctl canary`: a record sent the whole public way."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.flights = Counter(
+            "heatpool_canary_flights",
+            "Canaries by outcome",
+            ["outcome"],  # visible, refused, unreachable, lost
+            registry=registry,
+        )
+        self.up = Gauge(
+            "heatpool_canary_up", "1 if the last canary became visible", registry=registry
+        )
+        self.accepted_seconds = Gauge(
+            "heatpool_canary_accepted_seconds",
+            "Until the edge said that the last canary is stored",
+            registry=registry,
+        )
+        self.visible_seconds = Gauge(
+            "heatpool_canary_visible_seconds",
+            "Until a reader of the store saw the last canary that was seen",
+            registry=registry,
+        )
+        self.success_timestamp = Gauge(
+            "heatpool_canary_success_timestamp_seconds",
+            "When a canary last became visible",
             registry=registry,
         )

@@ -2,7 +2,7 @@
 
 In: the sizes that an operator chooses. Out: what must exist in JetStream. Guarantee: one place
 says it; `heatpoolctl provision` makes it so, services only verify it. `io.nats.monitor.*` metadata
-give `nats server check` its thresholds without flags.
+give `nats server check` its thresholds without flags (docs/decisions/0702).
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from nats.js.api import (
     ConsumerConfig,
     DeliverPolicy,
     DiscardPolicy,
-    KeyValueConfig,
-    ObjectStoreConfig,
     RetentionPolicy,
     StorageType,
     StoreCompression,
@@ -34,6 +32,7 @@ WRITER_ACK_PENDING_MAX: Final = 20_000
 this bounds the rate at 1,300 messages a second. The writer keeps no payload of a written message,
 half a kilobyte each at most."""
 TRAINER_ACK_PENDING_MAX: Final = 2000
+_BUCKET_DUPLICATE_WINDOW_S: Final = 120.0  # the server's default
 ADVISORY_SUBJECTS: Final = (
     "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.TELEMETRY.>",
     "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.TELEMETRY.>",
@@ -53,42 +52,89 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Topology(msgspec.Struct, frozen=True):
-    """Everything that must exist."""
+    """Everything that must exist. A bucket is a stream too (ADR-8, ADR-20)."""
 
     streams: list[StreamConfig]
     consumers: list[tuple[str, ConsumerConfig]]
     """(stream, durable consumer)"""
-    buckets: list[KeyValueConfig]
-    objects: list[ObjectStoreConfig]
 
 
 def topology(sizes: Sizes) -> Topology:
     """The pool's JetStream for these sizes."""
     return Topology(
-        streams=[_telemetry(sizes), _deadletter(sizes), _consent(sizes)],
+        streams=[
+            _telemetry(sizes),
+            _deadletter(sizes),
+            _consent(sizes),
+            *(
+                _bucket(name, text, sizes)
+                for name, text in (
+                    (subjects.KV_INSTALLATIONS, "what the pool knows of each installation"),
+                    (subjects.KV_RELEASES, "current release of each heat-pump model"),
+                    (subjects.KV_ERASURES, "erasures on their way, and the finished ones' ledger"),
+                    (subjects.KV_TRUST, "signed trust files, by version"),
+                    (subjects.KV_COMMUNITY, "statistics over homes, as of their last snapshot"),
+                    (subjects.KV_PROGRESS, "last training of each heat-pump model"),
+                )
+            ),
+            _models(sizes),
+        ],
         consumers=[
             (subjects.STREAM_TELEMETRY, writer_consumer()),
             (subjects.STREAM_TELEMETRY, _trainer()),
         ],
-        buckets=[
-            KeyValueConfig(bucket=name, history=1, replicas=sizes.replicas, description=text)
-            for name, text in (
-                (subjects.KV_INSTALLATIONS, "what the pool knows of each installation"),
-                (subjects.KV_RELEASES, "current release of each heat-pump model"),
-                (subjects.KV_ERASURES, "erasures on their way, and the ledger of finished ones"),
-                (subjects.KV_TRUST, "signed trust files, by version"),
-                (subjects.KV_COMMUNITY, "statistics over homes, as of their last snapshot"),
-                (subjects.KV_PROGRESS, "last training of each heat-pump model"),
-            )
-        ],
-        objects=[
-            ObjectStoreConfig(
-                bucket=subjects.OBJECTS_MODELS,
-                description="releases, immutable, <slug>/<model_hash>",
-                max_bytes=sizes.models_bytes_max,
-                replicas=sizes.replicas,
-            )
-        ],
+    )
+
+
+def _monitored(sizes: Sizes, **thresholds: str) -> dict[str, str]:
+    """Metadata of a stream; `peer-expect` would be critical on one that is not clustered."""
+    if sizes.replicas > 1:
+        thresholds |= {
+            "peer_expect": str(sizes.replicas),
+            "peer_lag_critical": "1000",
+            "peer_seen_critical": "10s",
+        }
+    return _monitor(**thresholds)
+
+
+def _monitor(**thresholds: str) -> dict[str, str]:
+    named = {"enabled": "true", **thresholds}
+    return {f"io.nats.monitor.{key.replace('_', '-')}": text for key, text in named.items()}
+
+
+def _bucket(name: str, description: str, sizes: Sizes) -> StreamConfig:
+    return StreamConfig(
+        name=f"KV_{name}",
+        description=description,
+        subjects=[f"$KV.{name}.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        duplicate_window=_BUCKET_DUPLICATE_WINDOW_S,
+        max_msgs_per_subject=1,
+        allow_rollup_hdrs=True,
+        allow_msg_ttl=True,
+        deny_delete=True,
+        # No direct gets: a follower may answer them with what was true a moment ago.
+        num_replicas=sizes.replicas,
+        metadata=_monitored(sizes),
+    )
+
+
+def _models(sizes: Sizes) -> StreamConfig:
+    name = subjects.OBJECTS_MODELS
+    return StreamConfig(
+        name=f"OBJ_{name}",
+        description="releases, immutable, <slug>/<model_hash>",
+        subjects=[f"$O.{name}.C.>", f"$O.{name}.M.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_bytes=sizes.models_bytes_max,
+        allow_rollup_hdrs=True,
+        allow_direct=True,
+        num_replicas=sizes.replicas,
+        metadata=_monitored(sizes),
     )
 
 
@@ -105,6 +151,7 @@ def _consent(sizes: Sizes) -> StreamConfig:
         deny_delete=True,
         deny_purge=True,
         num_replicas=sizes.replicas,
+        metadata=_monitored(sizes),
     )
 
 
@@ -123,11 +170,7 @@ def _telemetry(sizes: Sizes) -> StreamConfig:
         allow_atomic=True,
         allow_direct=True,
         num_replicas=sizes.replicas,
-        metadata={
-            "io.nats.monitor.enabled": "true",
-            "io.nats.monitor.lag-critical": "1000",
-            "io.nats.monitor.peer-expect": str(sizes.replicas),
-        },
+        metadata=_monitored(sizes),
     )
 
 
@@ -144,11 +187,9 @@ def _deadletter(sizes: Sizes) -> StreamConfig:
         max_age=DEADLETTER_AGE_S_MAX,
         duplicate_window=DUPLICATE_WINDOW_S,
         num_replicas=sizes.replicas,
-        metadata={
-            "io.nats.monitor.enabled": "true",
-            "io.nats.monitor.msgs-warn": "1",
-            "io.nats.monitor.msgs-critical": "100",
-        },
+        # A subject a model: one bad firmware warns, several at once mean that it is us. (Their
+        # `msgs-warn` is a lower limit: it complains of an empty stream.)
+        metadata=_monitored(sizes, subjects_warn="1", subjects_critical="3"),
     )
 
 
@@ -162,12 +203,12 @@ def writer_consumer() -> ConsumerConfig:
         ack_wait=WRITER_ACK_WAIT_S,
         max_ack_pending=WRITER_ACK_PENDING_MAX,
         max_deliver=-1,  # JetStream would drop silently; poison is moved by the writer itself
-        metadata={
-            "io.nats.monitor.enabled": "true",
-            "io.nats.monitor.unprocessed-critical": "20000",
-            "io.nats.monitor.outstanding-ack-critical": str(WRITER_ACK_PENDING_MAX),
-            "io.nats.monitor.last-ack-critical": "5m",
-        },
+        metadata=_monitor(
+            unprocessed_critical="20000",
+            outstanding_ack_critical=str(WRITER_ACK_PENDING_MAX),
+            last_ack_critical="5m",
+            redelivery_critical="1000",  # a restart of the store takes back seconds, not hours
+        ),
     )
 
 
@@ -181,8 +222,7 @@ def _trainer() -> ConsumerConfig:
         max_ack_pending=TRAINER_ACK_PENDING_MAX,
         max_deliver=-1,
         headers_only=True,  # the subject names model and home; the data come from the store
-        metadata={
-            "io.nats.monitor.enabled": "true",
-            "io.nats.monitor.unprocessed-critical": "200000",
-        },
+        metadata=_monitor(
+            unprocessed_critical="200000", outstanding_ack_critical=str(TRAINER_ACK_PENDING_MAX)
+        ),
     )

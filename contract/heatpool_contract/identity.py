@@ -19,6 +19,11 @@ Pseudonym = NewType("Pseudonym", str)
 ModelSlug = NewType("ModelSlug", str)
 """`[a-z0-9]+(_[a-z0-9]+)*`: fit for a NATS token, a KV key, a label and a file name."""
 
+CANARY_MODEL: Final = "heatpool-canary"
+"""Reserved: what an operator's canary submits under. It goes the whole way into the store, and
+counts nowhere: no registry entry, hence no eligibility and no statistics, and no training."""
+CANARY_SLUG: Final = ModelSlug("heatpool_canary")
+
 MODEL_CHARS_MAX: Final = 64  # the longest marketing name met is 41 characters
 VERSION_CHARS_MAX: Final = 32
 PSEUDONYM_KEY_BYTES_MIN: Final = 16

@@ -5,21 +5,20 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import msgspec
 import rich_click as click
 from rich.console import Console
+from rich.table import Table
 
-from heatpool_chassis import bus
+from heatpool_chassis import provisioning
 from heatpool_chassis.topology import Sizes, topology
 from heatpool_deploy import stack as stacks
 from heatpool_deploy import supervisor
 from heatpool_deploy.commands import backup, dlq, erase, erasures_, export, restore
 from heatpool_deploy.connection import on_bus, or_exit
 from heatpool_deploy.key_commands import keys, models
-
-if TYPE_CHECKING:
-    from nats.aio.client import Client
+from heatpool_deploy.operate_commands import canary, doctor, status, tail
 
 _STATE = click.option(
     "--state",
@@ -91,20 +90,33 @@ def clean(state: Path, *, yes: bool) -> None:
 
 
 @main.command()
-@click.option("--replicas", type=int, default=1, show_default=True)
-@click.option("--telemetry-gib", type=float, default=8, show_default=True)
-def provision(replicas: int, telemetry_gib: float) -> None:
-    """Create or update streams, consumers and buckets; prints what changed."""
+@click.option("--replicas", type=click.IntRange(1, 5), default=1, show_default=True)
+@click.option("--telemetry-gib", type=click.FloatRange(min=0.1), default=8, show_default=True)
+@click.option("--check", is_flag=True, help="Change nothing; exit status 1 if something would be.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
+def provision(*, replicas: int, telemetry_gib: float, check: bool, as_json: bool) -> None:
+    """Create or update streams, consumers and buckets; shows what differs."""
     sizes = Sizes(replicas=replicas, telemetry_bytes_max=int(telemetry_gib * 1024**3))
+    work = provisioning.changes if check else provisioning.apply
+    found = on_bus(lambda client: work(client, topology(sizes)))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+    elif not found:
+        click.echo("nothing to do")
+    else:
+        table = Table("", "setting", "before", "after")
+        for change in found:
+            table.add_row(change.what, "" if change.settings else "missing")
+            for one in change.settings:
+                table.add_row("", one.name, one.before, one.after)
+        Console().print(table)
+    sys.exit(1 if check and found else 0)
 
-    async def work(client: Client) -> None:
-        done = await bus.provision(client, topology(sizes))
-        Console().print("\n".join(done) or "nothing to do", highlight=False)
 
-    on_bus(work)
-
-
-for command in (keys, models, dlq, erase, erasures_, export, backup, restore):
+for command in (
+    *(keys, models, dlq, erase, erasures_, export, backup, restore),
+    *(status, canary, tail, doctor),
+):
     main.add_command(command)
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 import rich_click as click
+from nats.js.errors import APIError
 
 from heatpool_chassis import bus
 from heatpool_chassis.lifecycle import Lifecycle
+from heatpool_chassis.permissions import Role
 from heatpool_chassis.settings import Secret, SettingsError, load
 from heatpool_chassis.victoria import StoreError, Victoria, VictoriaUrls
 from heatpool_contract import identity
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 _OPERATORS: Final = (
+    APIError,
     StackError,
     SettingsError,
     bus.BusError,
@@ -47,10 +51,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach the pool: `HEATPOOL_CTL_<FIELD>`."""
 
     nats_url: str
-    nats_user: str = ""
-    nats_password: Secret | None = None
+    nats_seed: Secret | None = None
+    nats_ca: Path | None = None
     victoria_url: str = ""
-    """For export, backup and restore."""
+    """For export, backup, restore, canary and doctor."""
+    edge_url: str = ""
+    """The public front, as loggers see it; for canary and doctor."""
+    edge_ca: Path | None = None
+    """For its certificate, unless it is a public one."""
+    token: Secret | None = None
+    """One of the loggers' tokens; for canary."""
     pseudonym_key: Secret | None = None
     """To name an installation by its id instead of its pseudonym."""
     backup_passphrase: Secret | None = None
@@ -66,8 +76,8 @@ def on_bus(work: Callable[[Client], Awaitable[R]]) -> R:
 
     async def connected() -> R:
         known = settings()
-        shown = bus.Identity(known.nats_user, known.nats_password or "")
-        life = Lifecycle("heatpoolctl")
+        shown = bus.Identity(known.nats_seed or "", known.nats_ca)
+        life = Lifecycle(Role.OPERATOR)
         client = await bus.connect(life, known.nats_url, shown, buffered=True)
         try:
             return await work(client)

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from heatpool_deploy import keys
+from heatpool_chassis.bus import Identity
+from heatpool_chassis.permissions import SERVICES, Role
+from heatpool_deploy import bus_users, keys
 from heatpool_deploy.free_ports import free_port
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ PORTS_FILE: Final = "ports.json"
 OVERRIDES_FILE: Final = "overrides.json"
 _NATS_CONF: Final = """\
 # Written by heatpoolctl; production's is in deploy/nats/.
+include ./authorization.conf
 listen: 127.0.0.1:{nats}
 http: 127.0.0.1:{nats_monitor}
 server_name: heatpool
@@ -37,6 +40,12 @@ jetstream {{
   store_dir: "{folder}"
   max_file_store: 16GB
   sync_interval: always  # an acknowledgement means: on disk
+}}
+{tls}"""
+_TLS: Final = """\
+tls {{
+  cert_file: "{folder}/cert.pem"
+  key_file: "{folder}/key.pem"
 }}
 """
 
@@ -71,9 +80,20 @@ class Stack(msgspec.Struct, frozen=True):
         return self.state / "keys"
 
     @property
+    def tls(self) -> Path:
+        """Folder for `cert.pem`, `key.pem` and `ca.pem`; with it, the bus speaks TLS only."""
+        return self.state / "tls"
+
+    @property
     def nats_url(self) -> str:
         """Of nats-server."""
-        return f"nats://127.0.0.1:{self.ports.nats}"
+        scheme = "tls" if self.tls.is_dir() else "nats"
+        return f"{scheme}://127.0.0.1:{self.ports.nats}"
+
+    def identity(self, role: Role) -> Identity:
+        """How a process of this machine shows itself to the bus."""
+        ca_file = self.tls / "ca.pem" if self.tls.is_dir() else None
+        return Identity(self.secret(bus_users.seed_file(role)), ca_file)
 
     @property
     def victoria_url(self) -> str:
@@ -104,6 +124,10 @@ def prepare(state: Path, overrides: Mapping[str, str] | None = None) -> Stack:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     stack = Stack(state, _ports(state / PORTS_FILE))
     keys.make_keys(stack.keys, secrets.token_bytes, int(time.time()))
+    public_keys = bus_users.make_users(stack.keys, secrets.token_bytes)
+    (state / bus_users.AUTHORIZATION_FILE).write_text(
+        bus_users.authorization(public_keys), encoding="utf-8"
+    )
     if overrides is not None:
         (state / OVERRIDES_FILE).write_bytes(msgspec.json.encode(dict(overrides)))
     (state / "nats.conf").write_text(
@@ -111,6 +135,7 @@ def prepare(state: Path, overrides: Mapping[str, str] | None = None) -> Stack:
             nats=stack.ports.nats,
             nats_monitor=stack.ports.nats_monitor,
             folder=state / "jetstream",
+            tls=_TLS.format(folder=stack.tls) if stack.tls.is_dir() else "",
         ),
         encoding="utf-8",
     )
@@ -126,20 +151,26 @@ def environment(stack: Stack) -> dict[str, str]:
         "STATE": str(stack.state),
         "PORT_VICTORIA": str(ports.victoria),
         "VICTORIA_METRICS": victoria_binary(),
-        "HEATPOOL_CTL_NATS_URL": stack.nats_url,
         "HEATPOOL_CTL_VICTORIA_URL": url,
+        "HEATPOOL_CTL_EDGE_URL": stack.ingest_url,
     }
-    for service in ("INGEST", "WRITER", "TRAINER", "MODELHUB"):
-        env[f"HEATPOOL_{service}_NATS_URL"] = stack.nats_url
-        port: int = getattr(ports, f"private_{service.lower()}")
-        env[f"HEATPOOL_{service}_PRIVATE_PORT"] = str(port)
+    for role in (*SERVICES, Role.OPERATOR):
+        prefix = "HEATPOOL_CTL" if role is Role.OPERATOR else f"HEATPOOL_{role.upper()}"
+        env[f"{prefix}_NATS_URL"] = stack.nats_url
+        env[f"{prefix}_NATS_SEED_FILE"] = str(stack.keys / bus_users.seed_file(role))
+        if stack.tls.is_dir():
+            env[f"{prefix}_NATS_CA"] = str(stack.tls / "ca.pem")
+    for role in SERVICES:
+        port: int = getattr(ports, f"private_{role}")
+        env[f"HEATPOOL_{role.upper()}_PRIVATE_PORT"] = str(port)
     for service in ("WRITER", "TRAINER"):
-        for role in ("WRITE", "READ", "ADMIN"):
-            env[f"HEATPOOL_{service}_VICTORIA_{role}_URL"] = url
-    for role in ("WRITE", "READ"):
-        env[f"HEATPOOL_MODELHUB_VICTORIA_{role}_URL"] = url
+        for way in ("WRITE", "READ", "ADMIN"):
+            env[f"HEATPOOL_{service}_VICTORIA_{way}_URL"] = url
+    for way in ("WRITE", "READ"):
+        env[f"HEATPOOL_MODELHUB_VICTORIA_{way}_URL"] = url
     files = {
         "CTL_PSEUDONYM_KEY": keys.PSEUDONYM_KEY,
+        "CTL_TOKEN": keys.TOKEN,
         "INGEST_TOKENS": keys.TOKEN,
         "INGEST_PSEUDONYM_KEY": keys.PSEUDONYM_KEY,
         "INGEST_RECEIPT_KEY": keys.RECEIPT_KEY,

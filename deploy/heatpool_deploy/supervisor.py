@@ -20,6 +20,7 @@ from honcho.manager import Manager
 
 from heatpool_chassis import bus
 from heatpool_chassis.lifecycle import Lifecycle
+from heatpool_chassis.permissions import Role
 from heatpool_chassis.topology import Sizes, topology
 from heatpool_deploy.stack import StackError, process_environment, procfile
 
@@ -86,8 +87,9 @@ def running(state: Path) -> int | None:
 
 def _provision(stack: Stack) -> None:
     async def provision() -> None:
-        life = Lifecycle("provision")
-        client = await bus.connect(life, stack.nats_url, bus.Identity(), buffered=True)
+        life = Lifecycle(Role.OPERATOR)
+        identity = stack.identity(Role.OPERATOR)
+        client = await bus.connect(life, stack.nats_url, identity, buffered=True)
         for line in await bus.provision(client, topology(Sizes())):
             sys.stdout.write(f"provision: {line}\n")
         await client.close()

@@ -19,7 +19,7 @@ async def test_provision_is_idempotent_and_reports_a_changed_size(bus: Client) -
     resized = await chassis_bus.provision(bus, topology(_sizes(2 * 1024**3)))
 
     assert again == []
-    assert resized == ["stream TELEMETRY: max_bytes"]
+    assert resized == ["stream TELEMETRY: max_bytes 1073741824 -> 2147483648"]
 
 
 async def test_verify_names_what_is_missing(bus: Client) -> None:

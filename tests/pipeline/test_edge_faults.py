@@ -19,9 +19,6 @@ import pytest
 from edge import SIZES
 from pool import Pool, submission
 
-from heatpool_chassis import bus as chassis_bus
-from heatpool_chassis.lifecycle import Lifecycle
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -105,9 +102,7 @@ def _numbered(number: int) -> dict[str, object]:
 
 async def _in_stream(pool: Pool) -> Counter[int]:
     """How often each request's number is in the stream."""
-    client = await chassis_bus.connect(
-        Lifecycle("test"), pool.stack.nats_url, chassis_bus.Identity(), buffered=True
-    )
+    client = await pool.connect()
     js = client.jetstream(timeout=10)
     found: Counter[int] = Counter()
     last = (await js.stream_info("TELEMETRY")).state.last_seq

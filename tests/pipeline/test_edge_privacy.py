@@ -11,8 +11,6 @@ import httpx
 import pytest
 from pool import Pool, submission
 
-from heatpool_chassis import bus as chassis_bus
-from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_deploy import keys
 
 if TYPE_CHECKING:
@@ -52,7 +50,7 @@ def test_no_uuid_token_or_address_is_in_logs_metrics_or_on_the_bus(pool: Pool) -
 
     logs = pool.log("ingest").read_text() + pool.log("writer").read_text()
     nats = pool.log("nats").read_text()
-    bus = asyncio.run(_everything_on_the_bus(pool.stack.nats_url)) if pool.is_ready("nats") else ""
+    bus = asyncio.run(_everything_on_the_bus(pool)) if pool.is_ready("nats") else ""
     secrets = [HOME, OTHER, pool.token, WRONG, *ADDRESSES, BODY_MARK]
     secrets += [pool.stack.secret(name) for name in (keys.PSEUDONYM_KEY, keys.RECEIPT_KEY)]
     secrets += [HOME.replace("-", ""), OTHER.replace("-", "")]
@@ -79,11 +77,9 @@ def test_no_log_line_has_an_address_beside_an_installation(pool: Pool) -> None:
     assert HOME not in text
 
 
-async def _everything_on_the_bus(url: str) -> str:
+async def _everything_on_the_bus(pool: Pool) -> str:
     """Subjects, headers and payloads of every stream, buckets included."""
-    client = await chassis_bus.connect(
-        Lifecycle("test"), url, chassis_bus.Identity(), buffered=True
-    )
+    client = await pool.connect()
     js = client.jetstream(timeout=10)
     found = []
     for info in await js.streams_info():

@@ -9,8 +9,9 @@ WHEN = {"quiet_s": 10.0, "interval_s_min": 60.0, "interval_s_max": 600.0}
 
 
 def test_news_are_counted_by_model() -> None:
-    """Subjects that are no telemetry are passed over; the newest sequence is kept."""
+    """What is no telemetry of a heat pump is passed over; the newest sequence is kept."""
     seen = [("telemetry.a.x", 3), ("telemetry.b.y", 5), ("telemetry.a.z", 4), ("other", 6)]
+    seen.append(("telemetry.heatpool_canary.x", 7))  # an operator's, not a heat pump's
 
     found = news.fold({}, seen, 1000)
 

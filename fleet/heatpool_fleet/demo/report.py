@@ -124,9 +124,11 @@ look further (`make up STATE={stack.state.name}` starts this pool again, with it
   hub             {stack.modelhub_url}/api/v1/pool/status
   VictoriaMetrics {stack.victoria_url}/api/v1/query?query=count(heatpump_batch_samples)
   NATS monitoring http://127.0.0.1:{ports.nats_monitor}/jsz?streams=true&consumers=true
-  nats --server {stack.nats_url} stream view TELEMETRY
-  nats --server {stack.nats_url} consumer info TELEMETRY writer
-  nats --server {stack.nats_url} kv get INSTALLATIONS <pseudonym>
-  nats --server {stack.nats_url} kv get TRAINING aero_slm_6_17
-  nats --server {stack.nats_url} object ls MODELS
+  nats context add heatpool --select --server {stack.nats_url} \\
+    --nkey {stack.keys}/nats_heatpoolctl.nk --inbox-prefix _INBOX_heatpoolctl
+  nats stream view TELEMETRY
+  nats consumer info TELEMETRY writer
+  nats kv get INSTALLATIONS <pseudonym>
+  nats kv get TRAINING aero_slm_6_17
+  nats object ls MODELS
 """

@@ -13,6 +13,8 @@ import uvloop
 from heatpool_chassis import bus, lifecycle, logs, micro
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import IngestMetrics
+from heatpool_chassis.permissions import Role
+from heatpool_chassis.probing import probe
 from heatpool_chassis.settings import SettingsError, described, load
 from heatpool_contract import subjects
 from heatpool_ingest import otel
@@ -52,10 +54,11 @@ async def _run(settings: Settings) -> None:
     await life.serve(lifecycle.private_app(life), settings.private_host, settings.private_port)
 
     async def work() -> None:
-        identity = bus.Identity(settings.nats_user, settings.nats_password or "")
+        identity = bus.Identity(settings.nats_seed or "", settings.nats_ca)
         client = await bus.connect(life, settings.nats_url, identity, buffered=False)
         # A connection of its own: questions must not wait behind megabytes of data.
         control = await bus.connect(life, settings.nats_url, identity, buffered=False)
+        await probe(control, life, Role.INGEST)
         await bus.verify(
             control, streams=(subjects.STREAM_TELEMETRY,), buckets=(subjects.KV_INSTALLATIONS,)
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import nats.errors
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from heatpool_chassis import bus
 from heatpool_contract import registry, subjects
 
 if TYPE_CHECKING:
@@ -70,10 +71,11 @@ class Erased:
 
     async def _follow(self, life: Lifecycle) -> None:
         """Read all entries, then their changes, until one is missing."""
-        subscription = await self._js.pull_subscribe(
-            f"{_PREFIX}>",
-            stream=_STREAM,
-            config=ConsumerConfig(
+        subscription = await bus.temporary(
+            self._js,
+            _STREAM,
+            ConsumerConfig(
+                filter_subject=f"{_PREFIX}>",
                 deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
                 ack_policy=AckPolicy.NONE,
                 inactive_threshold=60.0,

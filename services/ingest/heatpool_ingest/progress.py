@@ -14,6 +14,7 @@ import nats.errors
 import nats.js.errors
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from heatpool_chassis import bus
 from heatpool_contract import subjects
 from heatpool_ingest.pressure import BusState
 
@@ -83,10 +84,11 @@ class Progress:
         """Read the headers of the newest dead letters."""
         found: OrderedDict[int, str] = OrderedDict()
         if state.messages:
-            subscription = await self._js.pull_subscribe(
-                subjects.SUBJECTS_DEADLETTER,
-                stream=subjects.STREAM_DEADLETTER,
-                config=ConsumerConfig(
+            subscription = await bus.temporary(
+                self._js,
+                subjects.STREAM_DEADLETTER,
+                ConsumerConfig(
+                    filter_subject=subjects.SUBJECTS_DEADLETTER,
                     deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
                     opt_start_seq=max(state.first_seq, state.last_seq - DEAD_MAX + 1),
                     ack_policy=AckPolicy.NONE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -21,8 +22,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     receipt_key: Secret
     """Signs receipts; the same on all edges of a pool."""
     nats_url: str
-    nats_user: str = ""
-    nats_password: Secret | None = None
+    nats_seed: Secret | None = None
+    nats_ca: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8001
     private_host: str = "127.0.0.1"

@@ -14,6 +14,8 @@ import uvloop
 from heatpool_chassis import bus, lifecycle, logs, micro
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import ModelhubMetrics
+from heatpool_chassis.permissions import Role
+from heatpool_chassis.probing import probe
 from heatpool_chassis.settings import SettingsError, described, load
 from heatpool_chassis.victoria import Victoria, VictoriaUrls
 from heatpool_contract import subjects
@@ -50,7 +52,10 @@ def main() -> None:
         settings = load(Settings, PREFIX, os.environ)
     except SettingsError as error:
         sys.exit(f"heatpool-modelhub cannot start:\n{error}")
-    uvloop.run(_run(settings))
+    try:
+        uvloop.run(_run(settings))
+    except bus.BusError as error:
+        sys.exit(f"heatpool-modelhub cannot start: {error}")
 
 
 async def _run(settings: Settings) -> None:
@@ -64,8 +69,9 @@ async def _run(settings: Settings) -> None:
 
 async def serve(settings: Settings, life: Lifecycle, log: BoundLogger) -> None:
     """Connect, follow the buckets and answer requests until the process is to stop."""
-    identity = bus.Identity(settings.nats_user, settings.nats_password or "")
+    identity = bus.Identity(settings.nats_seed or "", settings.nats_ca)
     client = await bus.connect(life, settings.nats_url, identity, buffered=False)
+    await probe(client, life, Role.MODELHUB)
     await bus.verify(
         client,
         buckets=(

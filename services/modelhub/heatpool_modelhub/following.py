@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 import nats.errors
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from heatpool_chassis import bus
+
 if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from heatpool_chassis.metrics import ModelhubMetrics
 
 FETCH_MESSAGES_MAX: Final = 512  # an entry has below 1 KiB; this is one round trip
-PENDING_BYTES_MAX: Final = 64 * 1024**2  # more than any batch: nats-py drops what is beyond
 IDLE_S: Final = 5.0
 """Without news for so long we ask the server whether the consumer still is where we are."""
 CONSUMER_LIFE_S: Final = 60.0  # the server forgets a consumer of a hub that died
@@ -88,10 +89,11 @@ def raise_if_cancelled() -> None:
 async def _follow_once(js: JetStreamContext, bucket: str, view: View, life: Lifecycle) -> None:
     """Read everything, then changes, until something is wrong."""
     prefix = f"$KV.{bucket}."
-    subscription = await js.pull_subscribe(
-        f"{prefix}>",
-        stream=f"KV_{bucket}",
-        config=ConsumerConfig(
+    subscription = await bus.temporary(
+        js,
+        f"KV_{bucket}",
+        ConsumerConfig(
+            filter_subject=f"{prefix}>",
             description=f"{life.service}: view of {bucket}",
             deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
             ack_policy=AckPolicy.NONE,
@@ -99,7 +101,6 @@ async def _follow_once(js: JetStreamContext, bucket: str, view: View, life: Life
             mem_storage=True,
             num_replicas=1,
         ),
-        pending_bytes_limit=PENDING_BYTES_MAX,
     )
     try:
         view.begin()

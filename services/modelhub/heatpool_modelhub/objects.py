@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import nats.errors
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from heatpool_chassis import bus
 from heatpool_contract.subjects import OBJECTS_MODELS
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 READ_S_MAX: Final = 15.0  # 32 MiB at 20 Mbit/s; the usual 230 KB take some milliseconds
 FETCH_CHUNKS_MAX: Final = 32  # of nats-py's 128 KiB: 4 MiB a round trip
-PENDING_BYTES_MAX: Final = 64 * 1024**2  # more than any object: nats-py drops what is beyond
 CONSUMER_LIFE_S: Final = 30.0
 
 
@@ -52,17 +52,17 @@ async def _read(client: Client, name: str, bytes_max: int, deadline_s: float) ->
     size = info.size or 0
     if size > bytes_max:
         raise ObjectUnavailableError(f"{name} has {size} bytes, at most {bytes_max}")
-    subscription = await js.pull_subscribe(
-        f"$O.{OBJECTS_MODELS}.C.{info.nuid}",
-        stream=f"OBJ_{OBJECTS_MODELS}",
-        config=ConsumerConfig(
+    subscription = await bus.temporary(
+        js,
+        f"OBJ_{OBJECTS_MODELS}",
+        ConsumerConfig(
+            filter_subject=f"$O.{OBJECTS_MODELS}.C.{info.nuid}",
             deliver_policy=DeliverPolicy.ALL,
             ack_policy=AckPolicy.NONE,
             inactive_threshold=CONSUMER_LIFE_S,
             mem_storage=True,
             num_replicas=1,
         ),
-        pending_bytes_limit=PENDING_BYTES_MAX,
     )
     try:
         chunks: list[bytes] = []

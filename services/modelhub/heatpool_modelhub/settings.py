@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
+from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
@@ -40,8 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fleet_public_key: str = ""
     """X25519, base64: content keys for loggers that registered none; empty: they get none."""
     nats_url: str
-    nats_user: str = ""
-    nats_password: Secret | None = None
+    nats_seed: Secret | None = None
+    nats_ca: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8002
     private_host: str = "127.0.0.1"

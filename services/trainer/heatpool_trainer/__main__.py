@@ -10,6 +10,8 @@ import sys
 from heatpool_chassis import bus, lifecycle, logs, micro
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import TrainerMetrics
+from heatpool_chassis.permissions import Role
+from heatpool_chassis.probing import probe
 from heatpool_chassis.settings import SettingsError, described, load
 from heatpool_contract import subjects
 from heatpool_trainer.consumer import Buckets, Trainer
@@ -40,8 +42,9 @@ async def _run(settings: Settings) -> None:
     await life.serve(lifecycle.private_app(life), settings.private_host, settings.private_port)
 
     async def work() -> None:
-        identity = bus.Identity(settings.nats_user, settings.nats_password or "")
+        identity = bus.Identity(settings.nats_seed or "", settings.nats_ca)
         client = await bus.connect(life, settings.nats_url, identity, buffered=True)
+        await probe(client, life, Role.TRAINER)
         await bus.verify(
             client,
             streams=(subjects.STREAM_TELEMETRY,),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from heatpool_contract.identity import CANARY_SLUG
 from heatpool_contract.release import News
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def fold(
     changed: dict[str, News] = {}
     for subject, seq in seen:
         model = model_of(subject)
-        if model is None:
+        if model is None or model == CANARY_SLUG:
             continue
         before = changed.get(model) or known.get(model)
         changed[model] = News(

@@ -14,6 +14,8 @@ import uvloop
 from heatpool_chassis import bus, lifecycle, logs, micro, topology
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import WriterMetrics
+from heatpool_chassis.permissions import Role
+from heatpool_chassis.probing import probe
 from heatpool_chassis.settings import SettingsError, described, load
 from heatpool_chassis.victoria import StoreError, Victoria, VictoriaUrls
 from heatpool_contract import subjects
@@ -60,11 +62,11 @@ def _arguments() -> argparse.Namespace:
 
 async def _verify(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print the report as JSON; status 1 if the store lacks anything."""
-    life = Lifecycle("writer-verify")
+    life = Lifecycle(Role.WRITER)
     urls = VictoriaUrls(
         settings.victoria_write_url, settings.victoria_read_url, settings.victoria_admin_url
     )
-    identity = bus.Identity(settings.nats_user, settings.nats_password or "")
+    identity = bus.Identity(settings.nats_seed or "", settings.nats_ca)
     client = await bus.connect(life, settings.nats_url, identity, buffered=True)
     async with Victoria(urls) as store:
         await store.force_flush()
@@ -90,8 +92,9 @@ async def _run(settings: Settings) -> int:
     await life.serve(lifecycle.private_app(life), settings.private_host, settings.private_port)
 
     async def work() -> None:
-        identity = bus.Identity(settings.nats_user, settings.nats_password or "")
+        identity = bus.Identity(settings.nats_seed or "", settings.nats_ca)
         client = await bus.connect(life, settings.nats_url, identity, buffered=True)
+        await probe(client, life, Role.WRITER)
         await bus.verify(
             client,
             streams=(subjects.STREAM_TELEMETRY, subjects.STREAM_DEADLETTER),

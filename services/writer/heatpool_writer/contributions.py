@@ -16,6 +16,7 @@ import nats.js.errors
 
 from heatpool_chassis.bus import BusUnavailableError
 from heatpool_contract import registry
+from heatpool_contract.identity import CANARY_SLUG
 
 if TYPE_CHECKING:
     from nats.js.kv import KeyValue
@@ -71,7 +72,8 @@ class Contributions:
         """
         added: dict[str, list[Contribution]] = defaultdict(list)
         for one in taken:
-            added[one.installation].append(one.contribution)
+            if one.contribution.model != CANARY_SLUG:
+                added[one.installation].append(one.contribution)
         try:
             async with asyncio.TaskGroup() as group:
                 for installation, contributions in added.items():

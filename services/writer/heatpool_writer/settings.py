@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -16,8 +17,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the writer needs to start."""
 
     nats_url: str
-    nats_user: str = ""
-    nats_password: Secret | None = None
+    nats_seed: Secret | None = None
+    nats_ca: Path | None = None
     victoria_write_url: str
     victoria_read_url: str
     victoria_admin_url: str

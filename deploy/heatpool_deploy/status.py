@@ -1,0 +1,290 @@
+"""How the pool is: one look at the bus, answered from what is stored and from who is alive.
+
+In: a connection (an operator's). Out: a `Report`. Guarantee: it only reads; a part that cannot be
+read is a problem in the report, not the end of it; `problems` is empty exactly when an operator
+has nothing to do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import nats.js.errors
+
+from heatpool_chassis import bus, micro
+from heatpool_chassis.permissions import SERVICES
+from heatpool_contract import registry, release, subjects
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.js.api import StreamInfo
+    from nats.js.client import JetStreamContext
+
+UNACKNOWLEDGED_S_MAX: Final = 120.0
+"""A written message waits 15 s to be known as durable, a batch a second; two minutes are a fault
+that lasts."""
+FILL_MAX: Final = 0.8  # here the janitor begins, and a longer pause of the writer loses data
+RELEASE_DAYS_MAX: Final = 45  # half of the validity: two more trainings may fail before it ends
+_DAY_MS: Final = registry.DAY_MS
+_PAGE: Final = 100
+
+
+class Alive(msgspec.Struct, frozen=True):
+    """One process that answers."""
+
+    service: str
+    instance: str
+    version: str
+    ready: bool
+    stopping: bool
+    up_s: float
+    failing: tuple[str, ...]
+
+
+class Homes(msgspec.Struct, frozen=True):
+    """What the registry says."""
+
+    active: int
+    """With records in the last 30 days."""
+    known: int
+    erased: int
+    samples: int
+    by_model: dict[str, int]
+    """Active ones."""
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """Between the edge and the store."""
+
+    stream_messages: int
+    stream_bytes: int
+    stream_fill: float
+    writer_pending: int
+    """Never delivered to a writer."""
+    writer_unacknowledged: int
+    oldest_unacknowledged_s: float
+    oldest_unwritten_s: float | None
+    """As the writers say; None if none answers."""
+    trainer_pending: int
+    dead_letters: dict[str, int]
+    """By model."""
+
+
+class Release(msgspec.Struct, frozen=True):
+    """A heat-pump model: what is served, and how the last training went."""
+
+    model: str
+    version: str
+    state: str
+    age_days: float | None
+    expires_days: float | None
+    canary_share: float
+    outcome: str
+    reasons: tuple[str, ...]
+    trained_days: float | None
+    figures: dict[str, float]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """All of it."""
+
+    at_ms: int
+    alive: list[Alive]
+    homes: Homes
+    flow: Flow
+    releases: list[Release]
+    problems: list[str]
+
+
+async def look(client: Client, now_ms: int) -> Report:
+    """One look.
+
+    Raises:
+        BusUnavailableError: the bus does not answer.
+    """
+    js = client.jetstream(timeout=bus.CONTROL_TIMEOUT_S)
+    try:
+        statuses = await _statuses(client)
+        homes = await _homes(client, now_ms)
+        flow = await _flow(js, statuses, now_ms)
+        releases = await _releases(js, now_ms)
+    except (TimeoutError, nats.errors.Error) as error:
+        raise bus.BusUnavailableError(f"not answered: {error or type(error).__name__}") from error
+    alive = [
+        Alive(
+            one.service, one.instance, one.version, one.ready, one.stopping, one.up_s,
+            tuple(sorted(name for name, ok in one.checks.items() if not ok)),
+        )
+        for one in sorted(statuses, key=lambda one: (one.service, one.instance))
+    ]  # fmt: skip
+    problems = [*_absent(alive), *_odd(statuses), *_late(flow), *_aged(releases)]
+    return Report(now_ms, alive, homes, flow, releases, problems)
+
+
+async def _statuses(client: Client) -> list[micro.Status]:
+    return [
+        micro.read_answer(reply, micro.Status)
+        for service in SERVICES
+        for reply in await micro.gather(client, micro.subject(service, "status"))
+    ]
+
+
+async def _homes(client: Client, now_ms: int) -> Homes:
+    active: Counter[str] = Counter()
+    known = erased = samples = 0
+    stream = f"KV_{subjects.KV_INSTALLATIONS}"
+    async for message in bus.messages_of(client, stream, f"$KV.{subjects.KV_INSTALLATIONS}.>"):
+        try:
+            entry = registry.decode(message.data)
+        except registry.MalformedEntryError:  # also the marker of a deletion
+            continue
+        known += 1
+        erased += entry.erased
+        samples += entry.samples
+        if not entry.erased and registry.contributed_days(entry, now_ms):
+            active[entry.model] += 1
+    return Homes(active.total(), known, erased, samples, dict(sorted(active.items())))
+
+
+async def _flow(js: JetStreamContext, statuses: list[micro.Status], now_ms: int) -> Flow:
+    stream = await js.stream_info(subjects.STREAM_TELEMETRY)
+    writer = await js.consumer_info(subjects.STREAM_TELEMETRY, subjects.DURABLE_WRITER)
+    trainer = await js.consumer_info(subjects.STREAM_TELEMETRY, subjects.DURABLE_TRAINER)
+    dead = await js.stream_info(subjects.STREAM_DEADLETTER, subjects_filter="deadletter.>")
+    floor = writer.ack_floor.stream_seq if writer.ack_floor else 0
+    unwritten = [
+        one.figures["heatpool_writer_oldest_unwritten_seconds"]
+        for one in statuses
+        if "heatpool_writer_oldest_unwritten_seconds" in one.figures
+    ]
+    return Flow(
+        stream_messages=stream.state.messages,
+        stream_bytes=stream.state.bytes,
+        stream_fill=_fill(stream),
+        writer_pending=writer.num_pending or 0,
+        writer_unacknowledged=writer.num_ack_pending or 0,
+        oldest_unacknowledged_s=await _oldest_s(js, floor, now_ms),
+        oldest_unwritten_s=max(unwritten, default=None),
+        trainer_pending=trainer.num_pending or 0,
+        dead_letters={
+            subject.partition(".")[2]: count
+            for subject, count in sorted((dead.state.subjects or {}).items())
+        },
+    )
+
+
+def _fill(stream: StreamInfo) -> float:
+    room = stream.config.max_bytes or -1
+    return stream.state.bytes / room if room > 0 else 0.0
+
+
+async def _oldest_s(js: JetStreamContext, floor: int, now_ms: int) -> float:
+    """Age of the first message after those that are acknowledged for good."""
+    try:
+        message = await js.get_msg(
+            subjects.STREAM_TELEMETRY, floor + 1, subject=subjects.SUBJECTS_TELEMETRY, next=True
+        )
+    except nats.js.errors.NotFoundError:
+        return 0.0
+    stored_ms = message.time.timestamp() * 1000 if message.time else now_ms
+    return max(0.0, (now_ms - stored_ms) / 1000)
+
+
+async def _releases(js: JetStreamContext, now_ms: int) -> list[Release]:
+    pointers = {
+        key: release.decode_pointer(value) for key, value in await _values(js, subjects.KV_RELEASES)
+    }
+    reports = {
+        key: release.decode_report(value)
+        for key, value in await _values(js, subjects.KV_PROGRESS)
+        if not key.startswith(release.news_key(""))
+    }
+    found = []
+    for model in sorted(pointers.keys() | reports.keys()):
+        pointer, report = pointers.get(model), reports.get(model)
+        current = pointer.current if pointer else None
+        found.append(
+            Release(
+                model=model,
+                version=current.version if current else "",
+                state=current.state if current else "none",
+                age_days=_days(now_ms - current.created_ms) if current else None,
+                expires_days=_days(current.expires_ms - now_ms) if current else None,
+                canary_share=pointer.canary_share if pointer else 0.0,
+                outcome=report.outcome if report else "",
+                reasons=report.reasons if report else (),
+                trained_days=_days(now_ms - report.at_ms) if report else None,
+                figures=report.figures if report else {},
+            )
+        )
+    return found
+
+
+async def _values(js: JetStreamContext, name: str) -> list[tuple[str, bytes]]:
+    bucket = await js.key_value(name)
+    try:
+        keys = await bucket.keys()
+    except nats.js.errors.NoKeysError:
+        return []
+    return [(key, (await bucket.get(key)).value or b"") for key in keys]
+
+
+def _days(milliseconds: float) -> float:
+    return round(milliseconds / _DAY_MS, 2)
+
+
+def _absent(alive: list[Alive]) -> list[str]:
+    there = {one.service for one in alive}
+    silent = [f"{service}: no process answers" for service in SERVICES if service not in there]
+    waiting = [
+        f"{one.service} {one.instance}: not ready ({', '.join(one.failing)})"
+        for one in alive
+        if not one.ready and not one.stopping
+    ]
+    return silent + waiting
+
+
+def _odd(statuses: list[micro.Status]) -> list[str]:
+    """Gauges that must be nought."""
+    named = {
+        "heatpool_writer_store_alarm": "samples may be missing in the store: `writer verify`",
+        "heatpool_writer_poison_breaker": "too many dead letters, the writer has stopped",
+        "heatpool_writer_ledger_difference": "the writer's books do not balance",
+        "heatpool_bus_denied_total": "requests refused for lack of permission: `init`, reload NATS",
+    }
+    found = []
+    for one in statuses:
+        for key, value in one.figures.items():
+            text = named.get(key.partition("{")[0])
+            if text is not None and value:
+                found.append(f"{one.service} {one.instance}: {text} ({key} = {value:g})")
+    return found
+
+
+def _late(flow: Flow) -> list[str]:
+    found = []
+    if flow.oldest_unacknowledged_s > UNACKNOWLEDGED_S_MAX:
+        found.append(f"a message waits {flow.oldest_unacknowledged_s:.0f} s to be stored")
+    if flow.stream_fill > FILL_MAX:
+        found.append(f"TELEMETRY is {flow.stream_fill:.0%} full")
+    if flow.dead_letters:
+        found.append(f"{sum(flow.dead_letters.values())} dead letters: `dlq list`")
+    return found
+
+
+def _aged(releases: list[Release]) -> list[str]:
+    found = []
+    for one in releases:
+        if one.age_days is not None and one.age_days > RELEASE_DAYS_MAX:
+            found.append(f"{one.model}: the release is {one.age_days:.0f} days old")
+        if one.outcome in {"refused", "failed"}:
+            found.append(f"{one.model}: last training {one.outcome}: {'; '.join(one.reasons)}")
+    return found
+
+
+def now_ms() -> int:
+    """The clock, for the shell."""
+    return round(time.time() * 1000)

@@ -1,0 +1,168 @@
+"""Least privilege on the bus: a real nats-server with the configuration that `init` writes."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import subprocess
+from typing import TYPE_CHECKING
+
+import msgspec
+import nkeys
+import pytest
+from conftest import TEST_SIZES
+from forbidden import ATTEMPTS, Attempt
+from pool import Pool
+
+from heatpool_chassis import bus
+from heatpool_chassis.lifecycle import Lifecycle
+from heatpool_chassis.permissions import SERVICES, Role
+from heatpool_chassis.probing import probe
+from heatpool_deploy import bus_users
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nats.aio.client import Client
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A nats-server with accounts, its streams provisioned."""
+    pool = Pool(tmp_path_factory.mktemp("pool"), sizes=TEST_SIZES)
+    pool.start(["nats"])
+    yield pool
+    pool.kill("nats")
+
+
+async def connected(pool: Pool, role: Role, life: Lifecycle) -> Client:
+    """A connection with the rights of a role."""
+    return await bus.connect(life, pool.stack.nats_url, pool.stack.identity(role), buffered=True)
+
+
+async def held(pool: Pool) -> dict[str, object]:
+    """Configuration and state of every stream, and consumers."""
+    client = await pool.connect()
+    js = client.jetstream()
+    found: dict[str, object] = {}
+    for info in await js.streams_info():
+        name = info.config.name or ""
+        state = info.state
+        consumers = [one.config for one in await js.consumers_info(name)]
+        found[name] = (info.config, state.messages, state.last_seq, consumers)
+    await client.close()
+    return found
+
+
+@pytest.mark.parametrize("role", [*SERVICES, Role.VIEWER])
+async def test_every_forbidden_action_is_a_violation(guarded: Pool, role: Role) -> None:
+    """Each row of the table is refused by name, and nothing has changed afterwards."""
+    before = await held(guarded)
+    life = Lifecycle(role)
+    client = await connected(guarded, role, life)
+    rows = [attempt for attempt in ATTEMPTS if attempt.role is role]
+    allowed = []
+    for attempt in rows:
+        life.denied.clear()
+        await _try(client, attempt)
+        if not any(f'"{attempt.subject.lower()}"' in text.lower() for text in life.denied):
+            allowed.append(attempt)
+    await client.close()
+
+    assert rows
+    assert allowed == []
+    assert life.registry.get_sample_value("heatpool_bus_denied_total") == len(rows)
+    assert await held(guarded) == before
+
+
+async def _try(client: Client, attempt: Attempt) -> None:
+    if attempt.verb == "subscribe":
+        await client.subscribe(attempt.subject)
+    else:
+        await client.publish(attempt.subject, b"", reply=client.new_inbox())
+    await bus.settled(client)
+
+
+@pytest.mark.parametrize("role", SERVICES)
+async def test_the_probe_finds_nothing_missing_and_changes_nothing(
+    guarded: Pool, role: Role
+) -> None:
+    """What a service sends at its start to try its rights leaves no trace."""
+    before = await held(guarded)
+    life = Lifecycle(role)
+    client = await connected(guarded, role, life)
+
+    await probe(client, life, role)
+    await client.close()
+
+    assert await held(guarded) == before
+
+
+async def test_a_temporary_consumer_cannot_be_a_durable_one(guarded: Pool) -> None:
+    """Who may read a bucket may not, under the same subject, leave or change anything lasting."""
+    client = await connected(guarded, Role.INGEST, Lifecycle(Role.INGEST))
+    config = {"durable_name": "mine", "ack_policy": "explicit", "deliver_policy": "all"}
+    body = msgspec.json.encode({"stream_name": "KV_INSTALLATIONS", "config": config})
+    reply = await client.request("$JS.API.CONSUMER.CREATE.KV_INSTALLATIONS", body)
+    await client.close()
+
+    assert b"error" in reply.data
+    assert b"durable" in reply.data
+
+
+async def test_a_stranger_is_told_at_once(guarded: Pool) -> None:
+    """A seed that the server does not know is no reason to try again for half a minute."""
+    seed = nkeys.encode_seed(secrets.token_bytes(32), nkeys.PREFIX_BYTE_USER).decode()
+    for identity in (bus.Identity(seed), bus.Identity()):
+        with pytest.raises(bus.PermissionMissingError, match="NATS does not know"):
+            async with asyncio.timeout(5):
+                await bus.connect(
+                    Lifecycle("ingest"), guarded.stack.nats_url, identity, buffered=True
+                )
+
+
+def test_a_service_without_a_right_ends_with_its_name(guarded: Pool) -> None:
+    """The edge's right to publish telemetry is taken away: it says so, and does not start."""
+    stack, conf = guarded.stack, guarded.stack.state / bus_users.AUTHORIZATION_FILE
+    whole = conf.read_text()
+    conf.write_text(whole.replace('"telemetry.*.*", ', "", 1))
+    try:
+        guarded.kill("nats")
+        guarded.start(["nats"])
+        ended = subprocess.run(
+            ["heatpool-ingest"],
+            env=guarded.environment,
+            capture_output=True,
+            text=True,
+            timeout=40,
+            check=False,
+        )
+    finally:
+        conf.write_text(whole)
+        guarded.kill("nats")
+        guarded.start(["nats"])
+
+    assert ended.returncode == 1
+    assert "bus_permission_missing" in ended.stderr
+    assert 'publish to "telemetry.probe.probe"' in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert stack.secret(bus_users.seed_file("ingest")) not in ended.stderr + ended.stdout
+
+
+def test_the_server_configuration_holds_no_secret(guarded: Pool) -> None:
+    """Public keys only; a seed begins with SU."""
+    text = (guarded.stack.state / bus_users.AUTHORIZATION_FILE).read_text()
+    seeds = [guarded.stack.secret(bus_users.seed_file(role)) for role in bus_users.USERS]
+
+    assert not any(seed in text for seed in seeds)
+    assert len(set(seeds)) == len(bus_users.USERS)
+    for role in bus_users.USERS:
+        path = guarded.stack.keys / bus_users.seed_file(role)
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_users_made_once_are_kept(guarded: Pool) -> None:
+    """A second `init` changes no key: services need no restart."""
+    first = bus_users.make_users(guarded.stack.keys, secrets.token_bytes)
+
+    assert bus_users.make_users(guarded.stack.keys, secrets.token_bytes) == first

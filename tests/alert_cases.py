@@ -48,6 +48,8 @@ HEALTH: Final[dict[str, Signal]] = {
     'heatpool_ingest_request_seconds_bucket{route="/api/v1/submit",lane="live",le="0.5"}': Rate(1),
     'heatpool_ingest_request_seconds_bucket{route="/api/v1/submit",lane="live",le="10"}': Rate(1),
     'heatpool_ingest_request_seconds_bucket{route="/api/v1/submit",lane="live",le="+Inf"}': Rate(1),
+    "heatpool_canary_success_timestamp_seconds": Age(60),
+    "heatpool_canary_visible_seconds": Level(3),
     'heatpool_writer_stream_fill_ratio{instance="w"}': Level(0.2),
     'heatpool_ingest_writer_pending_messages{instance="i"}': Level(10),
     'heatpool_writer_oldest_unwritten_seconds{instance="w"}': Level(2),
@@ -103,6 +105,8 @@ FAULTS: Final[dict[str, dict[str, Signal]]] = {
             Rate(0.9)
         )
     },
+    "HeatpoolCanaryLost": {"heatpool_canary_success_timestamp_seconds": Age(0, stands=True)},
+    "HeatpoolCanarySlow": {"heatpool_canary_visible_seconds": Level(45)},
     "HeatpoolStreamNearLimit": {'heatpool_writer_stream_fill_ratio{instance="w"}': Level(0.9)},
     "HeatpoolWriterLag": {'heatpool_ingest_writer_pending_messages{instance="i"}': Level(9000)},
     "HeatpoolWriterOldest": {'heatpool_writer_oldest_unwritten_seconds{instance="w"}': Level(600)},

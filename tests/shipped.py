@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heatpool_chassis.settings import load
+from heatpool_deploy.bus_users import make_users
 from heatpool_deploy.keys import make_keys
 from heatpool_ingest import settings as ingest
 from heatpool_modelhub import settings as modelhub
@@ -31,7 +32,13 @@ SERVICES: dict[str, tuple[type[msgspec.Struct], str]] = {
 def keys_in(folder: Path) -> Path:
     """The keys of a new pool."""
     counter = iter(range(1, 10_000))
-    make_keys(folder, lambda size: next(counter).to_bytes(2, "big") * (size // 2), int(time.time()))
+
+    def random(size: int) -> bytes:
+        """Different each time, and the same in every run."""
+        return next(counter).to_bytes(2, "big") * (size // 2)
+
+    make_keys(folder, random, int(time.time()))
+    make_users(folder, random)
     return folder
 
 

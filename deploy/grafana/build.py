@@ -74,6 +74,12 @@ OPERATOR: Final = (
                 "max(heatpool_writer_oldest_unwritten_seconds)",
             ),
             stat(
+                "Until visible",
+                "The last canary: from the public door until a reader of the store saw it.",
+                "s",
+                "max(heatpool_canary_visible_seconds)",
+            ),
+            stat(
                 "Store alarm",
                 "1: samples may have been lost behind a success of the store.",
                 "none",

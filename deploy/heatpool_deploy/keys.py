@@ -33,6 +33,7 @@ HUB_PRIVATE: Final = "hub_private_key"
 HUB_PUBLIC: Final = "hub_public_key"
 FLEET_PRIVATE: Final = "fleet_private_key"
 FLEET_PUBLIC: Final = "fleet_public_key"
+GRAFANA_PASSWORD: Final = "grafana_password"  # noqa: S105 - a file name
 RELEASE_SEED: Final = "release_seed"
 TIMESTAMP_SEED: Final = "timestamp_seed"
 TRUST_FILE: Final = "trust.1.json"
@@ -65,6 +66,7 @@ def make_keys(folder: Path, random: Callable[[int], bytes], now_s: int) -> list[
         HUB_PUBLIC: _base64(bytes(hub.public_key)),
         FLEET_PRIVATE: _base64(bytes(fleet)),
         FLEET_PUBLIC: _base64(bytes(fleet.public_key)),
+        GRAFANA_PASSWORD: random(_TOKEN_BYTES).hex(),
         RELEASE_SEED: _base64(release),
         TIMESTAMP_SEED: _base64(timestamp),
         **{f"{OFFLINE}/root_{number}": _base64(seed) for number, seed in enumerate(roots, 1)},

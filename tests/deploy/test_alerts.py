@@ -105,7 +105,7 @@ def _replay(url: str, began_s: float) -> None:
     )
 
 
-@pytest.mark.slow  # vmalert goes through nine days of 28 rules
+@pytest.mark.slow  # vmalert goes through ten days of 30 rules
 @pytest.mark.timeout(120)
 async def test_every_alert_fires_for_its_fault_and_for_no_other(
     own_victoria: VictoriaServer,

@@ -142,14 +142,16 @@ def test_the_example_sets_what_the_compose_file_asks_for_and_no_secret() -> None
     assert all(len(value) < 24 for value in _example().values())
 
 
-@pytest.mark.slow  # four environments
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.slow  # five environments
+@pytest.mark.parametrize("service", [*SERVICES, "deploy"])
 def test_an_image_holds_what_its_service_needs_and_no_other_service(
     service: str, tmp_path: Path
 ) -> None:
     """The build's own commands on a context of the copied folders, then the image's command."""
     context, prefix = tmp_path / "src", tmp_path / "opt"
     values = {"SERVICE": service, "MEMBER": f"services/{service}", "PROGRAM": f"heatpool-{service}"}
+    if service == "deploy":
+        values |= {"MEMBER": "deploy", "PROGRAM": "heatpoolctl"}
     stage = DOCKERFILE.read_text().partition(" AS build")[2].partition("\nFROM")[0]
     copies = [_filled(line, values) for line in stage.splitlines() if line.startswith("COPY ")]
     for source, target in (line.split()[1:] for line in copies if line.count(" ") == 2):
@@ -166,17 +168,19 @@ def test_an_image_holds_what_its_service_needs_and_no_other_service(
     )
     installed = {path.name for path in (prefix / "lib/python3.11/site-packages").iterdir()}
     started = subprocess.run(
-        ["/bin/sh", "-c", 'exec "$PROGRAM"'],
+        ["/bin/sh", "-c", 'exec "$PROGRAM" $0', "status" if service == "deploy" else ""],
         env={"PATH": f"{prefix}/bin:/usr/bin:/bin", "PROGRAM": values["PROGRAM"]},
         capture_output=True,
         text=True,
         check=False,
     )
 
-    assert {name for name in SERVICES if f"heatpool_{name}" in installed} == {service}
+    ours = {name for name in (*SERVICES, "deploy") if f"heatpool_{name}" in installed}
+    prefix_of = "CTL" if service == "deploy" else service.upper()
+    assert ours == {service}
     assert "pytest" not in installed
     assert started.returncode == 1
-    assert f"HEATPOOL_{service.upper()}_NATS_URL: is missing" in started.stderr
+    assert f"HEATPOOL_{prefix_of}_NATS_URL: is missing" in started.stderr
 
 
 def _filled(line: str, values: dict[str, str]) -> str:

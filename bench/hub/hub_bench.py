@@ -18,14 +18,16 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 import psutil
 
 ROOT: Final = Path(__file__).parent.parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench" / "edge")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench" / "edge"), str(ROOT / "bench" / "hub")]
 
-from load import run  # noqa: E402 - on the path from here
+import wrk  # noqa: E402 - on the path from here
+from load import run  # noqa: E402
 from servers import NatsServer  # noqa: E402
 from simulators import publisher as pub  # noqa: E402
 from simulators import running_hub as test_pool  # noqa: E402
@@ -61,8 +63,8 @@ def home(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
-async def fill(url: str) -> None:
-    """All homes, a release, and statistics over 10,000 homes."""
+async def fill(url: str) -> bytes:
+    """All homes, a release (its file), and statistics over 10,000 homes."""
     client = await bus.connect(Lifecycle("bench"), url, bus.Identity(), buffered=True)
     await bus.provision(client, topology(SIZES))
     day = int(time.time()) * 1000 // DAY_MS
@@ -91,6 +93,7 @@ async def fill(url: str) -> None:
         key = community.snapshot_key(pub.MODEL, "7d", metric)
         await statistics.put(key, community.encode(snapshot))
     await client.close()
+    return sealed.blob
 
 
 def environment(url: str, port: int, private: int) -> dict[str, str]:
@@ -146,9 +149,6 @@ async def measure(port: int, process: psutil.Process, seconds: float) -> dict[st
     def check() -> bytes:
         return wire(port, f"/api/v1/model/check?installation_id={home(next(numbers))}")
 
-    def download() -> bytes:
-        return wire(port, f"/api/v1/model/download?installation_id={home(next(numbers))}")
-
     def averages() -> bytes:
         return wire(port, f"/api/v1/community/averages?model={pub.MODEL}&window=7d")
 
@@ -156,7 +156,6 @@ async def measure(port: int, process: psutil.Process, seconds: float) -> dict[st
     cases: list[tuple[str, Callable[[], bytes]]] = [
         ("check", check),
         ("averages", averages),
-        ("download", download),
     ]
     for name, make in cases:
         before_s = sum(process.cpu_times()[:2])
@@ -172,7 +171,26 @@ async def measure(port: int, process: psutil.Process, seconds: float) -> dict[st
         half = await run(port, make, connections=16, seconds=seconds, pause_s=pause_s)
         found[f"{name}_half_load_p50_ms"] = half.quantile_ms(0.5)
         found[f"{name}_half_load_p99_ms"] = half.quantile_ms(0.99)
-    found["rss_mib_end"] = process.memory_info().rss / MIB
+    return found
+
+
+def downloads(
+    folder: Path, file: bytes, port: int, hub: psutil.Process, seconds: float
+) -> dict[str, float]:
+    """The release from the hub and from nginx, in turn: medians of three, and their ratio."""
+    path = "/api/v1/model/download?installation_id=00000000-0000-4000-8000-%012d"
+    rates: dict[str, list[wrk.Rates]] = {"hub": [], "nginx": []}
+    with wrk.nginx(folder, file) as (nginx_port, worker):
+        for _ in range(3):
+            ours = wrk.ask(folder, port, path, test_pool.TOKEN, hub, seconds)
+            rates["hub"].append(ours)
+            theirs = wrk.ask(folder, nginx_port, "/file", test_pool.TOKEN, worker, seconds)
+            rates["nginx"].append(theirs)
+    found: dict[str, float] = {"download_bytes": len(file)}
+    for name, runs in rates.items():
+        for field in wrk.Rates.__struct_fields__:
+            found[f"download_{name}_{field}"] = median(getattr(one, field) for one in runs)
+    found["download_hub_to_nginx"] = found["download_hub_per_s"] / found["download_nginx_per_s"]
     return found
 
 
@@ -186,7 +204,7 @@ def main() -> None:
         server = NatsServer(Path(folder))
         server.start()
         port, private = free_port(), free_port()
-        asyncio.run(fill(server.url))
+        file = asyncio.run(fill(server.url))
         hub = subprocess.Popen(
             [sys.executable, "-m", "heatpool_modelhub"],
             env=environment(server.url, port, private),
@@ -198,6 +216,8 @@ def main() -> None:
                 raise RuntimeError(f"the hub knows {homes_known(private)} homes, not {HOMES}")
             process = psutil.Process(hub.pid)
             found = asyncio.run(measure(port, process, arguments.seconds))
+            found |= downloads(Path(folder) / "nginx", file, port, process, arguments.seconds / 2)
+            found["rss_mib_end"] = process.memory_info().rss / MIB
         finally:
             hub.terminate()
             hub.wait()

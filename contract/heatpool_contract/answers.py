@@ -128,10 +128,15 @@ class DataPool(msgspec.Struct, frozen=True):
     data_sufficient: bool
 
 
+EligibilityEvent = Literal["became_eligible", "no_longer_eligible"]
+
+
 class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """200 to `GET /api/v1/model/check`, also for who is not eligible."""
 
     eligible: bool
+    event: EligibilityEvent | None = None
+    """What has changed, for who asks with `was_eligible`; to tell the owner is the logger's."""
     reason: str
     """`ok` or the refusal's code."""
     reason_text: str

@@ -140,8 +140,38 @@ async def test_contributor_without_release_learns_why(hub: RunningHub) -> None:
     assert not small.data_pool.data_sufficient
     assert enough.reason == "no_model_for_type"
     assert enough.data_pool.data_sufficient
-    assert (enough.data_pool.total_installations, enough.data_pool.total_data_points) == (5, 14760)
+    assert (enough.data_pool.total_installations, enough.data_pool.total_data_points) == (5, 14000)
     assert "Wärmepumpenmodell" in enough.reason_de
+
+
+async def test_change_of_eligibility_is_an_event_for_who_asks(hub: RunningHub) -> None:
+    """A logger that says what it was told gets the change, once, in either direction."""
+    await hub.enter(pub.HOME, contributor())
+
+    for told, event in (("false", "became_eligible"), ("true", None), ("", None)):
+        assert read(await hub.check(was_eligible=told)).event == event
+    hub.now_s += 30 * pub.DAY_S
+    for told, event in (("true", "no_longer_eligible"), ("false", None)):
+        known = await hub.check(was_eligible=told)
+        assert read(known).event == event
+        assert known.content == (await hub.check(pub.OTHER_HOME, was_eligible=told)).content
+    wrong = await hub.check(was_eligible="perhaps")
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "bad_request")
+
+
+async def test_sum_of_a_model_is_shown_in_two_digits(hub: RunningHub) -> None:
+    """A rare model's only home: nobody sees from the sum that it has sent another hour."""
+    await hub.enter(pub.HOME, contributor(model="rare", samples=160_000))
+    before = await hub.check(pub.OTHER_HOME, model="rare")
+    pool_before = read(before).data_pool.total_data_points
+    await hub.enter(pub.HOME, contributor(model="rare", samples=160_660))
+
+    after = await hub.check(pub.OTHER_HOME, model="rare")
+    status = (await hub.http.get("/api/v1/pool/status")).json()
+
+    assert before.content == after.content
+    assert pool_before == status["total_data_points"] == 160_000
+    assert "660" not in status["message"] + status["message_de"]
 
 
 async def test_progress_is_told_where_more_days_are_asked_for(hub: RunningHub) -> None:

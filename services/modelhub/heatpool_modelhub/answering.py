@@ -6,7 +6,7 @@ document (RFC 9457) with its stable code, every answer says how long it may be k
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 from litestar import Response
@@ -17,14 +17,12 @@ from heatpool_contract.answers import MEDIA_PROBLEM, problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from litestar.types import Receive, Send
+    from litestar.types import Receive, Scope, Send
 
     from heatpool_contract.refusals import Refusal
 
 NO_STORE: Final = "no-store"
-MEDIA_JSON: Final = "application/json"
-_CHUNK_BYTES: Final = 256 * 1024
-"""What a slow download holds in its socket's buffer beside the shared file."""
+MEDIA_JSON: Final = b"application/json"
 _encoder = msgspec.json.Encoder()
 
 
@@ -52,12 +50,17 @@ class RefusedError(Exception):
 
 def answer(value: msgspec.Struct, status: int = 200, cache: str = NO_STORE) -> ASGIResponse:
     """A Struct as JSON."""
-    return ASGIResponse(
-        body=_encoder.encode(value),
-        status_code=status,
-        media_type=MEDIA_JSON,
-        headers={"cache-control": cache},
-    )
+    return json(_encoder.encode(value), status, cache)
+
+
+def json(body: bytes, status: int, cache: str) -> ASGIResponse:
+    """Encoded JSON."""
+    headers = [
+        (b"content-type", MEDIA_JSON),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", cache.encode()),
+    ]
+    return Reply(status, headers, body)
 
 
 def refuse(refused: RefusedError) -> Response[bytes]:
@@ -80,29 +83,24 @@ def refuse(refused: RefusedError) -> Response[bytes]:
     )
 
 
-class FileResponse(ASGIResponse):
-    """A slice of a file in memory, sent in chunks, so that a slow reader holds little of it."""
+class Reply(ASGIResponse):
+    """Status, headers and body as they are sent, without what Litestar would make of them.
 
-    def __init__(
-        self, data: memoryview, *, status: int, headers: dict[str, str], is_head: bool
+    A file's slice is handed over whole and uncopied: uvloop writes what the socket takes and keeps
+    a reference for the rest, so that slow readers share one file. `HEAD` is `access`'s.
+    """
+
+    def __init__(  # no super(): it would parse and copy what is ready
+        self, status: int, headers: list[tuple[bytes, bytes]], body: bytes | memoryview
     ) -> None:
-        super().__init__(
-            is_head_response=is_head,
-            status_code=status,
-            media_type="application/octet-stream",
-            content_length=len(data),
-            headers=headers,
-        )
-        self.data = data
+        self._status = status
+        self._headers = headers
+        # ASGI's types know bytes alone; the transport takes both.
+        self._body = cast("bytes", body)
 
-    async def send_body(self, send: Send, receive: Receive) -> None:  # noqa: ARG002 - Litestar's
-        """Emit the slice; `send` waits while the socket is full."""
-        for at in range(0, max(len(self.data), 1), _CHUNK_BYTES):
-            chunk = self.data[at : at + _CHUNK_BYTES]
-            await send(
-                {
-                    "type": "http.response.body",
-                    "body": bytes(chunk),
-                    "more_body": at + _CHUNK_BYTES < len(self.data),
-                }
-            )
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Send it."""
+        await send(
+            {"type": "http.response.start", "status": self._status, "headers": self._headers}
+        )
+        await send({"type": "http.response.body", "body": self._body, "more_body": False})

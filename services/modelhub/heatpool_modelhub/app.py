@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 from litestar import HttpMethod, Litestar, Response, put, route
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.params import FromPath  # noqa: TC002 - Litestar reads annotations at run time
-from litestar.response.base import ASGIResponse
+from litestar.response.base import ASGIResponse  # noqa: TC002 - Litestar reads annotations
 
 from heatpool_contract.answers import MEDIA_PROBLEM, KeysAnswer
 from heatpool_contract.grants import REGISTRATION_BYTES_MAX, RegistrationRequest, read_registration
@@ -20,11 +20,11 @@ from heatpool_contract.refusals import Refusal
 from heatpool_contract.rejects import Reject, SealRefused
 from heatpool_modelhub.access import note_code, observed
 from heatpool_modelhub.answering import (
-    MEDIA_JSON,
     NO_STORE,
-    FileResponse,
     RefusedError,
+    Reply,
     answer,
+    json,
     refuse,
 )
 from heatpool_modelhub.asking import (
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 POOL_CACHE: Final = "public, max-age=60"  # the figures move slowly, and dashboards poll
 TRUST_CACHE: Final = "public, max-age=86400, immutable"
-FILE_CACHE: Final = "private, no-cache, no-transform"
+FILE_CACHE: Final = b"private, no-cache, no-transform"
 _READ: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _STATUS_CODES: Final = {
     404: Refusal.NOT_FOUND,
@@ -138,9 +138,7 @@ def _other_routes(hub: Hub, ports: Ports) -> list[HTTPRouteHandler]:
         found = ports.trust.find(version)
         if found is None:
             raise RefusedError(Refusal.NOT_FOUND)
-        return ASGIResponse(
-            body=found, media_type=MEDIA_JSON, headers={"cache-control": TRUST_CACHE}
-        )
+        return json(found, 200, TRUST_CACHE)
 
     @route("/api/v1/models", http_method=_READ)
     async def models(request: Asked) -> ASGIResponse:
@@ -173,34 +171,32 @@ def _file(request: Asked, download: Download) -> ASGIResponse:
     """RFC 9110: the condition first, then the range; a range is for `GET` alone."""
     release, size = download.release, len(download.data)
     etag = f'"{release.model_hash}"'
-    headers = {"etag": etag, "cache-control": FILE_CACHE}
+    headers = [(b"etag", etag.encode()), (b"cache-control", FILE_CACHE)]
     if is_known(request.headers.get("if-none-match"), etag):
-        return ASGIResponse(status_code=304, headers=headers)
+        return Reply(304, headers, b"")
     wanted = request.headers.get("range") if request.method == HttpMethod.GET else None
     match select(wanted, request.headers.get("if-range"), etag, size):
         case Whole():
             start, stop, status = 0, size, 200
         case Part(start, stop):
             status = 206
-            headers["content-range"] = f"bytes {start}-{stop - 1}/{size}"
+            headers.append((b"content-range", b"bytes %d-%d/%d" % (start, stop - 1, size)))
         case Unsatisfiable():
             raise RefusedError(
                 Refusal.RANGE_NOT_SATISFIABLE, headers={"content-range": f"bytes */{size}"}
             )
-    headers |= {
-        "content-type": "application/octet-stream",
-        "accept-ranges": "bytes",
-        "content-length": str(stop - start),
-        "content-disposition": f'attachment; filename="{download.model}-{release.seq}.hpm"',
-        "x-model-hash": release.model_hash,
-        "x-model-name": download.name,
-    }
-    return FileResponse(
-        memoryview(download.data)[start:stop],
-        status=status,
-        headers=headers,
-        is_head=request.method == HttpMethod.HEAD,
-    )
+    headers += [
+        (b"content-type", b"application/octet-stream"),
+        (b"accept-ranges", b"bytes"),
+        (b"content-length", b"%d" % (stop - start)),
+        (
+            b"content-disposition",
+            f'attachment; filename="{download.model}-{release.seq}.hpm"'.encode(),
+        ),
+        (b"x-model-hash", release.model_hash.encode()),
+        (b"x-model-name", download.name.encode()),
+    ]
+    return Reply(status, headers, memoryview(download.data)[start:stop])
 
 
 def _registration(body: bytes, installation: InstallationId) -> RegistrationRequest:

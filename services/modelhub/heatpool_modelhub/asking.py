@@ -50,8 +50,8 @@ class Ports:
         self.bind = bind
         self.trust = trust
 
-    def visit(self, request: Asked) -> None:
-        """Charge the address of a request.
+    async def visit(self, request: Asked) -> None:
+        """Charge the address of a request; async, for Litestar runs others in a thread.
 
         Raises:
             RefusedError: `rate_exceeded`.

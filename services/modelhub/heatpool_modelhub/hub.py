@@ -100,7 +100,7 @@ class Hub:
                 grant, kind = self._grant(asked.installation, entry, offered, int(now_s))
                 offer = msgspec.structs.replace(offer, grant=grant, grant_kind=kind)
         pool = self.registry.pool(model)
-        return check_answer(standing, self._policy, pool, offer, asked.current_hash)
+        return check_answer(standing, self._policy, pool, offer, asked)
 
     async def download(self, asked: Parameters, signer: bytes | None, now_s: float) -> Download:
         """The file of a release, for who may have it.

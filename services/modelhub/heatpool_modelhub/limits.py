@@ -9,8 +9,10 @@ bucket of his own, never the home's.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from hashlib import blake2b
 from ipaddress import IPv6Address, ip_address, ip_network
+from socket import AF_INET, inet_pton
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -103,21 +105,23 @@ class Limits:
         day = int(now_s // DAY_S)
         if day != self._day:
             self._day, self._key = day, self._random(_KEY_BYTES)
+        with suppress(OSError):  # the usual case in a tenth of the time
+            return self._hashed(inet_pton(AF_INET, address or "")), None
         try:
             parsed = ip_address((address or "").partition("%")[0])
         except ValueError:
-            return self._hashed("unknown"), None
+            return self._hashed(b"unknown"), None
         if isinstance(parsed, IPv6Address):
             mapped = parsed.ipv4_mapped or parsed.sixtofour
             if mapped is None:
                 host = ip_network((parsed, HOST_BITS), strict=False)
                 network = ip_network((parsed, NETWORK_BITS), strict=False)
-                return self._hashed(str(host)), self._hashed(str(network))
-            return self._hashed(str(mapped)), None
-        return self._hashed(str(parsed)), None
+                return self._hashed(str(host).encode()), self._hashed(str(network).encode())
+            return self._hashed(mapped.packed), None
+        return self._hashed(parsed.packed), None
 
-    def _hashed(self, text: str) -> str:
-        return blake2b(text.encode(), key=self._key, digest_size=_DIGEST_BYTES).hexdigest()
+    def _hashed(self, name: bytes) -> str:
+        return blake2b(name, key=self._key, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def _take(buckets: Buckets, name: str, now_s: float) -> None:

@@ -23,7 +23,8 @@ from heatpool_modelhub.answering import RefusedError
 
 QUERY_BYTES_MAX: Final = 2048  # the longest real one has about 250
 _FIELDS_MAX: Final = 32
-_KNOWN: Final = ("installation_id", "model", "current_hash", "hash")
+_KNOWN: Final = ("installation_id", "model", "current_hash", "hash", "was_eligible")
+_BOOLEANS: Final = {None: None, "true": True, "false": False}
 _HASH: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -37,6 +38,8 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     """What the logger says it has; only ever compared."""
     hash: str | None
     """Release that is asked for; None: the current one."""
+    was_eligible: bool | None
+    """What the logger was told before; None: it does not ask for the change."""
 
 
 def parse(query: bytes) -> Parameters:
@@ -52,11 +55,15 @@ def parse(query: bytes) -> Parameters:
     pinned = given.get("hash") or None
     if pinned is not None and not _HASH.fullmatch(pinned):
         raise RefusedError(Refusal.BAD_REQUEST, "hash must be 64 lower-case hex digits")
+    was = given.get("was_eligible") or None
+    if was not in _BOOLEANS:
+        raise RefusedError(Refusal.BAD_REQUEST, "was_eligible must be true or false")
     return Parameters(
         installation=installation,
         model=model_of(given.get("model", "")),
         current_hash=given.get("current_hash") or None,
         hash=pinned,
+        was_eligible=_BOOLEANS[was],
     )
 
 

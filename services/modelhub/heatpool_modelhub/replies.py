@@ -17,8 +17,11 @@ from heatpool_contract.release import ServedRelease
 from heatpool_modelhub.eligibility import Eligible, suffices, without_release
 
 if TYPE_CHECKING:
+    from heatpool_contract.answers import EligibilityEvent
     from heatpool_modelhub.eligibility import Policy, Pool, Standing
+    from heatpool_modelhub.parameters import Parameters
 
+DIGITS_SHOWN: Final = 2
 OK: Final = "ok"
 OK_EN: Final = "This installation contributes and may have the model."
 OK_DE: Final = "Diese Installation trägt bei und darf das Modell beziehen."
@@ -34,7 +37,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_answer(
-    standing: Standing, policy: Policy, pool: Pool, offer: Offer | None, current_hash: str | None
+    standing: Standing, policy: Policy, pool: Pool, offer: Offer | None, asked: Parameters
 ) -> CheckAnswer:
     """The answer to a check. `pool` is that of the model in question, or all if there is none."""
     eligible = isinstance(standing, Eligible)
@@ -48,12 +51,15 @@ def check_answer(
     current = offer.release if offer else None
     return CheckAnswer(
         eligible=eligible,
+        event=_event(was=asked.was_eligible, now=eligible),
         reason=refusal or OK,
         reason_text=text.en if text else OK_EN,
         reason_de=text.de if text else OK_DE,
         model_available=current is not None,
         model_hash=current.model_hash if current else None,
-        update_available=eligible and current is not None and current_hash != current.model_hash,
+        update_available=eligible
+        and current is not None
+        and asked.current_hash != current.model_hash,
         model_version=current.version if current else None,
         epoch=current.epoch if current else None,
         seq=current.seq if current else None,
@@ -69,7 +75,7 @@ def check_answer(
         ),
         data_pool=answers.DataPool(
             total_installations=pool.installations,
-            total_data_points=pool.samples,
+            total_data_points=coarse(pool.samples),
             installations_required=policy.installations_min,
             data_points_required=policy.data_points_min,
             data_sufficient=suffices(pool, policy),
@@ -77,12 +83,19 @@ def check_answer(
     )
 
 
+def _event(*, was: bool | None, now: bool) -> EligibilityEvent | None:
+    """What has changed since the logger was told last, if it says what that was."""
+    if was is None or was is now:
+        return None
+    return "became_eligible" if now else "no_longer_eligible"
+
+
 def pool_status(pool: Pool, models: list[str], policy: Policy, now_s: float) -> PoolStatus:
     """How far the whole pool is. `models` are the names of those with a release."""
     message, message_de = _pool_message(pool, models, policy)
     return PoolStatus(
         total_installations=pool.installations,
-        total_data_points=pool.samples,
+        total_data_points=coarse(pool.samples),
         models_available=models,
         data_sufficient=suffices(pool, policy),
         message=message,
@@ -91,8 +104,17 @@ def pool_status(pool: Pool, models: list[str], policy: Policy, now_s: float) -> 
     )
 
 
+def coarse(samples: int) -> int:
+    """What strangers see of a sum, rounded down to two digits.
+
+    The exact one would tell of a rare model's only home, minute by minute, whether it sends.
+    """
+    step = 10 ** max(0, len(str(samples)) - DIGITS_SHOWN)
+    return samples // step * step
+
+
 def _pool_message(pool: Pool, models: list[str], policy: Policy) -> tuple[str, str]:
-    homes, points = pool.installations, pool.samples
+    homes, points = pool.installations, coarse(pool.samples)
     if models:
         english = f"Detectors for {len(models)} heat-pump model(s), from {homes} installation(s)."
         german = f"Modelle für {len(models)} Wärmepumpentyp(en), aus {homes} Installation(en)."

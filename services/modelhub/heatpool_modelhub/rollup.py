@@ -11,6 +11,7 @@ is above the least power of a running machine: a gap adds to neither, standby ma
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -25,7 +26,7 @@ from heatpool_contract.subjects import KV_COMMUNITY
 from heatpool_modelhub.statistics import next_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from nats.aio.client import Client
     from nats.js.kv import KeyValue
@@ -46,6 +47,7 @@ WATTS_MIN: Final = (
     300.0  # below it no compressor runs (catalogue: cop_current is valid from 0.3 kW)
 )
 WATTS_PEAK: Final = 100.0  # a machine's peak above it was sent in W, else in kW
+BATCH_HOMES: Final = 1000  # of one import, so that requests have their turn in between
 DAILY: Final = "heatpool_daily_"
 _KILO: Final = 1000.0
 
@@ -165,23 +167,21 @@ class RollupJob:
         return await self._query(f"avg_over_time({series}) and on(installation) {enough}", end_s)
 
     async def _write(self, model: str, metric: str, values: Values, end_s: int) -> None:
-        lines = [
-            msgspec.json.encode(
-                {
-                    "metric": {
-                        "__name__": f"{DAILY}{metric}",
-                        "installation": home,
-                        "model": model,
-                    },
-                    "values": [value],
-                    "timestamps": [end_s * 1000 - 1],
-                }
+        name, stamps = f"{DAILY}{metric}", [end_s * 1000 - 1]
+        taking_part = [(home, value) for home, value in values.items() if self._takes_part(home)]
+        for some in batched(taking_part):
+            await self._store.import_lines(
+                [
+                    msgspec.json.encode(
+                        {
+                            "metric": {"__name__": name, "installation": home, "model": model},
+                            "values": [value],
+                            "timestamps": stamps,
+                        }
+                    )
+                    for home, value in some
+                ]
             )
-            for home, value in values.items()
-            if self._takes_part(home)
-        ]
-        if lines:
-            await self._store.import_lines(lines)
 
     async def _publish(
         self, bucket: KeyValue, name: tuple[str, str, str], values: Values, day: int
@@ -194,7 +194,8 @@ class RollupJob:
             last = None
         homes = {home: value for home, value in values.items() if self._takes_part(home)}
         fresh = community.Snapshot(model=model, window=window, metric=metric, day=day, stats=None)
-        following = next_snapshot(last, fresh, homes, self._rules)
+        # In a thread: 10,000 homes are sorted and hashed, and requests wait for no statistics.
+        following = await asyncio.to_thread(next_snapshot, last, fresh, homes, self._rules)
         if following is not last and not (last is None and following.stats is None):
             await bucket.put(key, community.encode(following))
 
@@ -205,6 +206,12 @@ class RollupJob:
     async def _query(self, expression: str, end_s: int) -> Values:
         points = await self._store.query(f"max({expression}) by (installation)", end_s - 0.001)
         return {point.metric.get("installation", ""): float(point.value[1]) for point in points}
+
+
+def batched(homes: list[tuple[str, float]]) -> Iterator[list[tuple[str, float]]]:
+    """Parts that are encoded and packed in a few milliseconds each."""
+    for first in range(0, len(homes), BATCH_HOMES):
+        yield homes[first : first + BATCH_HOMES]
 
 
 def cops(heat: Values, electricity: Values) -> Values:

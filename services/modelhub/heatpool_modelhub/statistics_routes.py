@@ -7,6 +7,7 @@ alone.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from litestar import HttpMethod, route
@@ -64,12 +65,12 @@ def statistics_routes(
             raise RefusedError(Refusal.STORE_UNAVAILABLE, retry_after_s=RETRY_AFTER_S)
         queries = own_cop(model, hub.pseudonym(asked.installation), WINDOW_DAYS[window])
         try:
-            heat, electricity, mean = [
-                [float(point.value[1]) for point in await store.query(one, ports.clock())]
-                for one in queries
-            ]
+            answers = await asyncio.gather(*(store.query(one, ports.clock()) for one in queries))
         except StoreError as error:
             raise RefusedError(Refusal.STORE_UNAVAILABLE, retry_after_s=RETRY_AFTER_S) from error
+        heat, electricity, mean = [
+            [float(point.value[1]) for point in points] for points in answers
+        ]
         own = heat[0] / electricity[0] if heat and electricity and electricity[0] > 0 else None
         own = mean[0] if own is None and mean else own
         if own is None or not METRICS[COP].low <= own <= METRICS[COP].high:

@@ -51,6 +51,8 @@ from heatpool_modelhub.statistics import Rules  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from nats.aio.client import Client
+
 HOMES: Final = 10_000
 TEMPLATES: Final = 100
 MODEL: Final = "aero_bench"
@@ -173,7 +175,7 @@ async def measure(folder: Path) -> dict[str, float]:
 
 
 async def _measured(
-    client: bus.Client, life: Lifecycle, store: Victoria, victoria: VictoriaServer
+    client: Client, life: Lifecycle, store: Victoria, victoria: VictoriaServer
 ) -> dict[str, float]:
     hub = RunningHub(client, life, settings(), store)
     hub.now_s = time.time()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 from simulators import publisher as pub
-from simulators.running_hub import RunningHub, contributor, name_of, settings
+from simulators.running_hub import TOKEN, RunningHub, contributor, name_of, settings
 
 from heatpool_contract import sealed
-from heatpool_contract.grants import open_grant
+from heatpool_contract.grants import open_grant, self_id
 from heatpool_contract.rejects import SealRefused
+from heatpool_contract.subjects import KV_ERASURES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -119,6 +121,52 @@ async def test_attack_56_grant_of_a_rotated_key(prefer: RunningHub) -> None:
     with pytest.raises(SealRefused, match="grant_sealed"):
         open_grant(grant, pub.secret("home"), digest, pub.HOME, pub.NOW_S)
     assert open_grant(grant, pub.secret("new box"), digest, pub.HOME, pub.NOW_S)
+
+
+async def test_attack_62_flood_of_erasures(prefer: RunningHub) -> None:
+    """Added row: a tombstone stays for good, so homes that never sent get few of them.
+
+    Two hundred ids that cost nothing, each erased twice: a hundred entries and one more, 429 for
+    the rest, 401 for ids without a key; a home that contributes is erased all the same, once.
+    """
+    codes = []
+    for number in range(200):
+        home = self_id(pub.signing_public(f"nobody {number}"))
+        path = f"/api/v1/installations/{home}"
+        for _ in range(2):
+            request = prefer.signed("DELETE", path, f"nobody {number}", home)
+            codes.append((await prefer.http.send(request)).status_code)
+    unsigned = await prefer.http.delete(
+        f"/api/v1/installations/{pub.OTHER_HOME}", headers={"Authorization": f"Bearer {TOKEN}"}
+    )
+    path = f"/api/v1/installations/{pub.HOME}"
+    own = [await prefer.http.send(prefer.signed("DELETE", path)) for _ in range(3)]
+
+    assert Counter(codes) == {202: 200, 429: 200}
+    assert (unsigned.status_code, unsigned.json()["code"]) == (401, "signature_missing")
+    assert [answer.status_code for answer in own] == [202] * 3
+    assert len({answer.json()["receipt"] for answer in own}) == 1
+    bucket = await prefer.bus.jetstream().key_value(KV_ERASURES)
+    assert (await bucket.status()).values == 101
+
+
+async def test_attack_63_receipt_of_another_home(prefer: RunningHub) -> None:
+    """Added row: who repeats another's erasure with his own key learns neither state nor receipt.
+
+    Before it, after it, and when the pool has forgotten the home's key: 403 each time, whereas the
+    owner, whose first answer was lost, gets the receipt.
+    """
+    path = f"/api/v1/installations/{pub.HOME}"
+    first = (await prefer.http.send(prefer.signed("DELETE", path))).json()["receipt"]
+    for entry in (None, contributor(erased=True, samples=0, ed25519=None, x25519=None)):
+        if entry is not None:
+            await prefer.enter(pub.HOME, entry)
+        thief = await prefer.http.send(prefer.signed("DELETE", path, "thief"))
+        owner = await prefer.http.send(prefer.signed("DELETE", path))
+        unsigned = await prefer.http.delete(path, headers={"Authorization": f"Bearer {TOKEN}"})
+        assert (thief.status_code, thief.json()["code"]) == (403, "signature_foreign")
+        assert (owner.status_code, owner.json()["receipt"]) == (202, first)
+        assert (unsigned.status_code, unsigned.json()["code"]) == (401, "signature_missing")
 
 
 async def test_attack_57_requests_of_fifty_signers(prefer: RunningHub) -> None:

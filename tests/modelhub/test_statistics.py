@@ -95,12 +95,27 @@ def test_changes_add_up_against_what_was_published() -> None:
 
 
 def test_shrinking_below_k_ends_what_was_shown() -> None:
-    """Nothing of it is left, in figures or members."""
+    """No figure of it is left."""
     last = next_snapshot(None, FRESH, homes(15), RULES)
 
     after = next_snapshot(last, FRESH, homes(14), RULES)
 
-    assert (after.stats, after.quantiles, after.members) == (None, (), "")
+    assert (after.stats, after.quantiles) == (None, ())
+
+
+def test_a_day_below_k_does_not_open_the_way_to_a_difference() -> None:
+    """Fifteen homes, fourteen, fifteen with another one: compared with what was seen last."""
+    shown = next_snapshot(None, FRESH, homes(15), RULES)
+    hidden = next_snapshot(shown, FRESH, homes(14), RULES)
+
+    swapped = next_snapshot(hidden, FRESH, homes(14) | {"e" * 32: 3.0}, RULES)
+    same = next_snapshot(hidden, FRESH, homes(15), RULES)
+    others = next_snapshot(hidden, FRESH, homes(17), RULES)
+
+    assert swapped.stats is None
+    assert same.stats == shown.stats
+    assert others.stats is None  # two more than were shown
+    assert next_snapshot(others, FRESH, homes(18), RULES).stats is not None
 
 
 @given(st.lists(VALUES, min_size=15, max_size=200), VALUES)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 IMPATIENT = {
     "HEATPOOL_WRITER_DURABLE_S": "1",
     "HEATPOOL_WRITER_ERASURE_SETTLE_S": "6",  # a writer looks every 5 s
+    "HEATPOOL_WRITER_ERASURE_HORIZON_S": "1",  # in place of the stream's three days
     "HEATPOOL_TRAINER_QUIET_S": "3",
     "HEATPOOL_TRAINER_INTERVAL_S_MIN": "0",
 }

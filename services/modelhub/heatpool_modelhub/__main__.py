@@ -148,7 +148,7 @@ class Assembly:
         loggers, operators = Tokens(settings.tokens), Tokens(settings.operator_tokens)
         limits = Limits(rates_of(settings), os.urandom)
         ports = Ports(loggers, operators, limits, clock, partial(bind, client), self.trust)
-        rights = Rights(client, store, os.urandom)
+        rights = Rights(client, store, keys.pseudonym)
         self.app = create_app(
             hub,
             ports,

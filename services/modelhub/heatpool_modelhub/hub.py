@@ -183,16 +183,21 @@ class Hub:
     def require_own(self, installation: InstallationId, signer: bytes | None) -> None:
         """Let pass who may see and erase what is stored of an installation.
 
+        A home that we know and that has no key (a legacy logger) is spoken for by its id, signed
+        or not, as at submission: its key was never bound.
+
         Raises:
             RefusedError: `signature_missing`, `signature_foreign`; the same for homes that we do
-                not know, so that nobody learns which we do.
+                not know or have erased, so that nobody learns which we do.
         """
         self._require_loaded()
         entry = self.registry.find(self.pseudonym(installation))
-        has_key = is_self_certifying(installation) or (entry and entry.ed25519) is not None
-        if signer is None and has_key:
+        is_legacy = entry is not None and entry.ed25519 is None and not entry.erased
+        if is_legacy and not is_self_certifying(installation):
+            return
+        if signer is None:
             raise RefusedError(Refusal.SIGNATURE_MISSING)
-        if signer is not None and not self.signatures.owns(signer, installation, entry):
+        if not self.signatures.owns(signer, installation, entry):
             raise RefusedError(Refusal.SIGNATURE_FOREIGN)
 
     def _standing(

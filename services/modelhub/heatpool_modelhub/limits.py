@@ -31,6 +31,9 @@ HOST_BITS: Final = 64  # of IPv6: what one home gets; IPv4 counts as a whole
 NETWORK_BITS: Final = 48  # of IPv6: what one customer may get
 NETWORK_FACTOR: Final = 4.0  # a network may ask so many times as often as a host
 DAY_S: Final = 86_400
+BURIALS: Final = Rate(100.0, 1 / 60)
+"""Tombstones of homes that never were: each stays for good, and an edge holds 200,000. A client
+whose data are on their way comes again later."""
 _KEY_BYTES: Final = 32
 _DIGEST_BYTES: Final = 12
 _POOL: Final = "all"
@@ -60,6 +63,7 @@ class Limits:
         self._installations = Buckets(rates.installation, ENTRIES_MAX)
         self._registration = Buckets(rates.registration, ENTRIES_MAX)
         self._registrations = Buckets(rates.registrations, 1)
+        self._burials = Buckets(BURIALS, 1)
 
     def __len__(self) -> int:
         return (
@@ -99,6 +103,14 @@ class Limits:
         """
         _take(self._registration, self._names(address, now_s)[0], now_s)
         _take(self._registrations, _POOL, now_s)
+
+    def bury(self, now_s: float) -> None:
+        """Charge an erasure of a home that has never contributed.
+
+        Raises:
+            RefusedError: `rate_exceeded`.
+        """
+        _take(self._burials, _POOL, now_s)
 
     def _names(self, address: str | None, now_s: float) -> tuple[str, str | None]:
         """Names of the buckets of host and network (None: there is none)."""

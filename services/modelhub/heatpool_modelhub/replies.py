@@ -109,7 +109,7 @@ def coarse(samples: int) -> int:
 
     The exact one would tell of a rare model's only home, minute by minute, whether it sends.
     """
-    step = 10 ** max(0, len(str(samples)) - DIGITS_SHOWN)
+    step = int("1".ljust(len(str(samples)) - DIGITS_SHOWN + 1, "0"))
     return samples // step * step
 
 

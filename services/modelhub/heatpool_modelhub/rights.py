@@ -8,7 +8,8 @@ of the one before, and the stream lets nothing be deleted.
 
 from __future__ import annotations
 
-from hashlib import sha256
+from contextlib import suppress
+from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
@@ -17,7 +18,12 @@ from litestar import delete, get, post
 from litestar.params import FromPath  # noqa: TC002 - Litestar reads annotations at run time
 from litestar.response import Stream
 from litestar.response.base import ASGIResponse  # noqa: TC002 - Litestar reads annotations
-from nats.js.errors import APIError, KeyNotFoundError, NotFoundError
+from nats.js.errors import (
+    APIError,
+    KeyNotFoundError,
+    KeyWrongLastSequenceError,
+    NotFoundError,
+)
 
 from heatpool_chassis import own_data
 from heatpool_contract import erasures
@@ -31,8 +37,6 @@ from heatpool_modelhub.asking import Asked, Ports, installation_of, signer_of
 from heatpool_modelhub.parameters import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from litestar.handlers import HTTPRouteHandler
     from nats.aio.client import Client
 
@@ -82,30 +86,43 @@ class ConsentRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Rights:
     """The stores behind the routes."""
 
-    def __init__(
-        self, client: Client, store: Victoria | None, random: Callable[[int], bytes]
-    ) -> None:
+    def __init__(self, client: Client, store: Victoria | None, receipt_key: bytes) -> None:
         self._js = client.jetstream(timeout=TIMEOUT_S)
         self.store = store
-        self._random = random
+        self._receipt_key = receipt_key
 
-    async def erase(self, home: Pseudonym, now_ms: int) -> ErasureAnswer:
+    def receipt(self, home: Pseudonym, signer: bytes | None) -> str:
+        """Of an erasure that this key asks for: who repeats the request gets it again.
+
+        Also when the pool has forgotten the key; nobody else can compute it.
+        """
+        name = b"heatpool-erasure" + home.encode() + (signer or b"")
+        return blake2b(name, key=self._receipt_key, digest_size=RECEIPT_BYTES).hexdigest()
+
+    async def erase(self, receipt: str, home: Pseudonym, now_ms: int) -> ErasureAnswer:
         """Ask the writer for an erasure."""
-        receipt = self._random(RECEIPT_BYTES).hex()
         erasure = Erasure(installation=home, requested_ms=now_ms)
         bucket = await self._js.key_value(KV_ERASURES)
-        await bucket.create(receipt, erasures.encode(erasure))
+        with suppress(KeyWrongLastSequenceError):  # the same request came at the same time
+            await bucket.create(receipt, erasures.encode(erasure))
         return _erasure_answer(receipt, erasure)
 
     async def erasure(self, receipt: str) -> ErasureAnswer:
         """How far an erasure is. Who has the receipt may know."""
         if len(receipt) != 2 * RECEIPT_BYTES or not receipt.isalnum():
             raise RefusedError(Refusal.RECEIPT_INVALID)
+        found = await self.find(receipt)
+        if found is None:
+            raise RefusedError(Refusal.RECEIPT_INVALID)
+        return found
+
+    async def find(self, receipt: str) -> ErasureAnswer | None:
+        """The erasure with this receipt."""
         bucket = await self._js.key_value(KV_ERASURES)
         try:
             found = erasures.decode((await bucket.get(receipt)).value or b"")
-        except (KeyNotFoundError, erasures.MalformedErasureError) as error:
-            raise RefusedError(Refusal.RECEIPT_INVALID) from error
+        except (KeyNotFoundError, erasures.MalformedErasureError):
+            return None
         return _erasure_answer(receipt, found)
 
     async def record(self, record: ConsentRecord) -> ConsentAnswer:
@@ -152,11 +169,19 @@ def rights_routes(hub: Hub, ports: Ports, rights: Rights) -> list[HTTPRouteHandl
 
     @delete("/api/v1/installations/{installation:str}", status_code=202)
     async def erase(request: Asked, installation: FromPath[str]) -> ASGIResponse:
-        """Begin an erasure; the receipt shows how far it is."""
+        """Begin an erasure; the receipt shows how far it is. A repeated request changes nothing."""
+        ports.loggers.require(request.headers.get("authorization"))
         home = installation_of(installation)
-        await _require_own(request, home, hub, ports)
+        signer, name = await signer_of(request, home, hub, ports), hub.pseudonym(home)
+        receipt = rights.receipt(name, signer)
         try:
-            started = await rights.erase(hub.pseudonym(home), int(ports.clock() * 1000))
+            if (begun := await rights.find(receipt)) is not None:
+                return answer(begun, 202)
+            hub.require_own(home, signer)
+            entry = hub.registry.find(name)
+            if entry is None or not entry.samples:
+                ports.limits.bury(ports.clock())
+            started = await rights.erase(receipt, name, int(ports.clock() * 1000))
         except (nats.errors.Error, TimeoutError) as error:
             raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S) from error
         return answer(started, 202)

@@ -12,6 +12,7 @@ is above the least power of a running machine: a gap adds to neither, standby ma
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -26,7 +27,7 @@ from heatpool_contract.subjects import KV_COMMUNITY
 from heatpool_modelhub.statistics import next_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from nats.aio.client import Client
     from nats.js.kv import KeyValue
@@ -47,8 +48,11 @@ WATTS_MIN: Final = (
     300.0  # below it no compressor runs (catalogue: cop_current is valid from 0.3 kW)
 )
 WATTS_PEAK: Final = 100.0  # a machine's peak above it was sent in W, else in kW
-BATCH_HOMES: Final = 1000  # of one import, so that requests have their turn in between
+PART_HOMES_MAX: Final = 2500
+"""Homes of one query, up to 40,000 of a model: requests to this hub wait while an answer is read,
+and each query costs the store some time of its own."""
 DAILY: Final = "heatpool_daily_"
+_HEX: Final = "0123456789abcdef"
 _KILO: Final = 1000.0
 
 Values = dict[str, float]
@@ -109,40 +113,44 @@ class RollupJob:
 
     async def _model(self, bucket: KeyValue, model: str, day: int) -> None:
         end_s = (day + 1) * DAY_MS // 1000
-        heat, electricity = await self._energy(model, end_s)
-        for metric in METRICS:
-            if metric == HEAT:
-                values = heat
-            elif metric == ELECTRICITY:
-                values = electricity
-            else:
-                values = await self._means(model, metric, end_s)
-            await self._write(model, metric, values, end_s)
+        some = parts(model, self._registry.pool(model).installations)
+        for labels in some:
+            heat, electricity = await self._energy(labels, end_s)
+            for metric in METRICS:
+                if metric == HEAT:
+                    values = heat
+                elif metric == ELECTRICITY:
+                    values = electricity
+                else:
+                    values = await self._means(labels, metric, end_s)
+                await self._write(model, metric, values, end_s)
         await self._store.force_flush()
         for window, days in WINDOW_DAYS.items():
-            windowed = {name: await self._window(model, name, days, end_s) for name in METRICS}
+            windowed: dict[str, Values] = {name: {} for name in METRICS}
+            for name, labels in product(METRICS, some):
+                windowed[name] |= await self._window(labels, name, days, end_s)
             windowed[COP] |= cops(windowed[HEAT], windowed[ELECTRICITY])
             for metric, values in windowed.items():
                 await self._publish(bucket, (model, window, metric), values, day)
 
-    async def _means(self, model: str, metric: str, end_s: int) -> Values:
+    async def _means(self, labels: str, metric: str, end_s: int) -> Values:
         """Mean over the bins of the day, by home; values out of range count as not sent."""
         rule = METRICS[metric]
         values: Values = {}
         for field in reversed(rule.fields):  # the first name wins
-            series = f'heatpump_{field}{{model="{model}"}}'
+            series = f"heatpump_{field}{{{labels}}}"
             bins = f"avg_over_time({series}[{BIN}]) >= {rule.low} <= {rule.high}"
             values |= await self._query(f"avg_over_time(({bins})[1d:{BIN}])", end_s)
         return values
 
-    async def _energy(self, model: str, end_s: int) -> tuple[Values, Values]:
+    async def _energy(self, labels: str, end_s: int) -> tuple[Values, Values]:
         """Heat and electricity of the day in kWh, by home."""
         heat: Values = {}
         electricity: Values = {}
         pairs = list(zip(METRICS[HEAT].fields, METRICS[ELECTRICITY].fields, strict=True))
         for warm, power in reversed(pairs):
-            warm_bin = f'avg_over_time(heatpump_{warm}{{model="{model}"}}[{BIN}])'
-            power_bin = f'avg_over_time(heatpump_{power}{{model="{model}"}}[{BIN}])'
+            warm_bin = f"avg_over_time(heatpump_{warm}{{{labels}}}[{BIN}])"
+            power_bin = f"avg_over_time(heatpump_{power}{{{labels}}}[{BIN}])"
             peaks = await self._query(f"max_over_time(({power_bin})[1d:{BIN}])", end_s)
             for least in (WATTS_MIN, WATTS_MIN / _KILO):
                 runs = f"({power_bin} > {least})"
@@ -160,28 +168,27 @@ class RollupJob:
                         electricity[home] = drawn[home] * factor
         return heat, electricity
 
-    async def _window(self, model: str, metric: str, days: int, end_s: int) -> Values:
+    async def _window(self, labels: str, metric: str, days: int, end_s: int) -> Values:
         """Mean of the daily values of homes that have at least half of the days."""
-        series = f'{DAILY}{metric}{{model="{model}"}}[{days}d]'
+        series = f"{DAILY}{metric}{{{labels}}}[{days}d]"
         enough = f"(count_over_time({series}) >= {(days + 1) // 2})"
         return await self._query(f"avg_over_time({series}) and on(installation) {enough}", end_s)
 
     async def _write(self, model: str, metric: str, values: Values, end_s: int) -> None:
         name, stamps = f"{DAILY}{metric}", [end_s * 1000 - 1]
-        taking_part = [(home, value) for home, value in values.items() if self._takes_part(home)]
-        for some in batched(taking_part):
-            await self._store.import_lines(
-                [
-                    msgspec.json.encode(
-                        {
-                            "metric": {"__name__": name, "installation": home, "model": model},
-                            "values": [value],
-                            "timestamps": stamps,
-                        }
-                    )
-                    for home, value in some
-                ]
+        lines = [
+            msgspec.json.encode(
+                {
+                    "metric": {"__name__": name, "installation": home, "model": model},
+                    "values": [value],
+                    "timestamps": stamps,
+                }
             )
+            for home, value in values.items()
+            if self._takes_part(home)
+        ]
+        if lines:
+            await self._store.import_lines(lines)
 
     async def _publish(
         self, bucket: KeyValue, name: tuple[str, str, str], values: Values, day: int
@@ -208,10 +215,14 @@ class RollupJob:
         return {point.metric.get("installation", ""): float(point.value[1]) for point in points}
 
 
-def batched(homes: list[tuple[str, float]]) -> Iterator[list[tuple[str, float]]]:
-    """Parts that are encoded and packed in a few milliseconds each."""
-    for first in range(0, len(homes), BATCH_HOMES):
-        yield homes[first : first + BATCH_HOMES]
+def parts(model: str, homes: int) -> list[str]:
+    """Label filters that divide the homes of a model (slug) by the first digit of their names."""
+    if homes <= PART_HOMES_MAX:
+        return [f'model="{model}"']
+    count = min(len(_HEX), -(-homes // PART_HOMES_MAX))
+    cuts = [len(_HEX) * number // count for number in range(count + 1)]
+    classes = [_HEX[start:stop] for start, stop in pairwise(cuts)]
+    return [f'model="{model}",installation=~"[{digits}].*"' for digits in classes]
 
 
 def cops(heat: Values, electricity: Values) -> Values:

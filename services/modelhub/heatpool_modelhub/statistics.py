@@ -47,12 +47,13 @@ def next_snapshot(
     """
     homes = {home: value for home, value in values.items() if math.isfinite(value)}
     members = _members(homes)
-    shown = last if last is not None and last.stats is not None else None
+    before = "" if last is None else last.members
     if len(homes) < rules.homes_min:
         # Also the end of one that was shown: it would go stale for ever. Its absence says `n < k`.
-        return msgspec.structs.replace(fresh, stats=None, quantiles=(), members="")
-    if shown is not None and 0 < len(members ^ _parted(shown.members)) < CHANGE_MIN:
-        return shown
+        # Who was in it is kept: the next one is compared with what was seen last.
+        return msgspec.structs.replace(fresh, stats=None, quantiles=(), members=before)
+    if last is not None and before and 0 < len(members ^ _parted(before)) < CHANGE_MIN:
+        return last
     ordered = sorted(homes.values())
     return msgspec.structs.replace(
         fresh,

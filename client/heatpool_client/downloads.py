@@ -114,14 +114,19 @@ def download(
     headers = {}
     if partial.content:
         headers = {"range": f"bytes={len(partial.content)}-", "if-range": f'"{model_hash}"'}
-    answer = connection.fetch(
-        DOWNLOAD_PATH,
-        params,
-        partial,
-        headers=headers,
-        bytes_max=BLOB_BYTES_USUAL_MAX,
-        s_max=DOWNLOAD_S_MAX,
-    )
+    try:
+        answer = connection.fetch(
+            DOWNLOAD_PATH,
+            params,
+            partial,
+            headers=headers,
+            bytes_max=BLOB_BYTES_USUAL_MAX,
+            s_max=DOWNLOAD_S_MAX,
+        )
+    except ClientError as error:
+        if error.code is Fault.ANSWER_GARBLED:  # beyond the cap: nothing to go on from
+            partial.forget()
+        raise
     if is_worth_repeating(answer.status):
         raise Unreachable(f"status {answer.status}, {refusal(answer).problem.code}")
     if answer.status == STATUS_BEYOND:

@@ -5,19 +5,23 @@ Each: the code of the refusal, the files of the models unchanged, and the next g
 
 from __future__ import annotations
 
+from array import array
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 from simulators import publisher as pub
-from simulators.publisher import DAY_S, Release, release
-from simulators.tiny_detector import payload
+from simulators.hub import Reply
+from simulators.publisher import DAY_S, NOW_S, Release, release
+from simulators.tiny_detector import payload, tiny
 
-from heatpool_client.faults import ClientError
-from heatpool_contract import sealed
+from heatpool_client.clock import SYSTEM
+from heatpool_client.connection import Unreachable
+from heatpool_client.faults import ClientError, Fault
+from heatpool_contract import detector, sealed
 from heatpool_contract.rejects import SealRefused
-from heatpool_contract.sealed import Floor
+from heatpool_contract.sealed import BLOB_BYTES_USUAL_MAX, Floor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +49,21 @@ def files(pool: Pool) -> dict[str, bytes]:
         for path in pool.store.folder.iterdir()
         if path.name not in {"refusals.json", "lock"}
     }
+
+
+def models(pool: Pool) -> dict[str, bytes]:
+    """Those of them that are models or say which one is active."""
+    return {name: data for name, data in files(pool).items() if name.endswith(("raw", "json"))}
+
+
+def bent(r_mass: list[int]) -> bytes:
+    """The test's detector with other masses."""
+    one = tiny()
+    channel = one.modes[0].channels[0]
+    forest = msgspec.structs.replace(channel.forests[0], r_mass=array("I", r_mass).tobytes())
+    channel = msgspec.structs.replace(channel, forests=(forest,))
+    mode = msgspec.structs.replace(one.modes[0], channels=(channel,))
+    return detector.encode(msgspec.structs.replace(one, modes=(mode,)))
 
 
 def refused(pool: Pool, code: str) -> None:
@@ -168,6 +187,86 @@ def test_attack_19_forged_trust_from_the_hub(
     refused(pool, f"trust_{code}")
     assert pool.trust() == pub.TRUST
     hub.trusts.clear()
+    recovers(pool, hub)
+    assert held
+
+
+def test_attack_09_expiry_boundary(
+    pool: Pool, hub: Hub, held: Release, fake_time: FakeTime
+) -> None:
+    """The second it names is too late, the one before is not."""
+    hub.release = release(payload(), seq=8, expires_s=NOW_S + 60)
+    fake_time.now_s += 60
+    refused(pool, "expired")
+    fake_time.now_s -= 1
+    assert pool.update().outcome == "activated"
+    recovers(pool, hub, seq=9)
+    assert held
+
+
+def test_attack_13_endless_data(pool: Pool, hub: Hub, held: Release) -> None:
+    """A body beyond the cap: given up there, nothing of it stays on disk."""
+    hub.release = release(payload(), seq=8)
+    hub.served = hub.release.blob + bytes(2 * BLOB_BYTES_USUAL_MAX)
+    before = files(pool)
+    with pytest.raises(ClientError) as caught:
+        pool.update()
+    assert caught.value.code is Fault.ANSWER_GARBLED
+    assert files(pool) == before
+    recovers(pool, hub)
+    assert held
+
+
+def test_attack_64_poisoned_part(pool: Pool, hub: Hub, held: Release) -> None:
+    """Added row: a wrong beginning, cut off, is resumed once, refused, and not kept."""
+    hub.release = release(payload(), seq=8)
+    hub.scripted.extend([None, Reply(200, held.blob, cut_at=100)])
+    before = models(pool)
+    with pytest.raises(Unreachable):
+        pool.update()
+    assert models(pool) == before
+    with pytest.raises(ClientError) as caught:
+        pool.update()
+    reason = caught.value.__cause__
+    assert isinstance(reason, SealRefused)
+    assert (reason.code, models(pool)) == ("hash", before)
+    recovers(pool, hub)
+
+
+def test_attack_14_slow_retrieval(pool: Pool, hub: Hub, held: Release, fake_time: FakeTime) -> None:
+    """Below a kilobyte a second it is given up; what came stays apart from the models."""
+    hub.release = release(payload(), seq=8)
+    hub.scripted.extend([None, Reply(200, hub.release.blob, drip_s=0.005)])
+    clock = fake_time.clock()._replace(monotonic_s=lambda: SYSTEM.monotonic_s() * 200)
+    config = msgspec.structs.replace(pool.config, exchange_s_max=3000.0)
+    before = models(pool)
+    with (
+        type(pool)(pool.home, config, {}, clock) as slow,
+        pytest.raises(Unreachable, match=r"slow|deadline"),
+    ):
+        slow.update()
+    assert models(pool) == before
+    recovers(pool, hub)
+    assert held
+
+
+@pytest.mark.parametrize(
+    ("hostile", "code"),
+    [
+        (b"cos\nsystem\n(S'true'\ntR.", "payload"),
+        (payload()[:-1], "payload"),
+        (bent(r_mass=[100, 90, 0]), "payload"),
+        (bent(r_mass=[100, 100]), "payload"),
+        (bent(r_mass=[100, 0, 100]), "self_test"),
+    ],
+    ids=["pickle", "cut", "masses that do not add up", "short array", "other scores"],
+)
+def test_attack_16_and_24_hostile_payload(
+    pool: Pool, hub: Hub, held: Release, hostile: bytes, code: str
+) -> None:
+    """Signed in due form by a trainer gone wrong: refused before it is built, or for its scores."""
+    hub.release = release(hostile, seq=8)
+    refused(pool, code)
     recovers(pool, hub)
     assert held
 

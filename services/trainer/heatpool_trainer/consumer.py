@@ -27,7 +27,7 @@ from heatpool_contract import release, subjects
 from heatpool_contract.manifest import ReleaseFacts
 from heatpool_contract.release import News, ReleasePointer, TrainingReport
 from heatpool_trainer import news as newsroom
-from heatpool_trainer import publishing
+from heatpool_trainer import publishing, tidying
 from heatpool_trainer.training import Job, Trained, train
 
 if TYPE_CHECKING:
@@ -264,7 +264,17 @@ class Trainer:
         )
         self._metrics.release_timestamp.labels(model).set(served.created_ms / 1000)
         self._log.info("released", model=model, model_hash=served.model_hash, seq=served.seq)
+        await self._tidy()
         return msgspec.structs.replace(report, version=served.version, model_hash=served.model_hash)
+
+    async def _tidy(self) -> None:
+        """A release has made another one old. What goes wrong here is tried after the next one."""
+        try:
+            done = await tidying.tidy(self._js, time.time())
+        except (nats.errors.Error, TimeoutError, release.MalformedPointerError) as error:
+            self._log.warning("not_tidied", reason=type(error).__name__)
+        else:
+            self._log.info("tidied", files=done.files, parts=done.parts)
 
     async def _report(self, report: TrainingReport) -> None:
         await self._buckets.reports.put(report.model, release.encode(report))

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HOMES: Final = 100_000
+ACTIVE: Final = 99_000  # the others have sent nothing for long
+INACTIVE_DAYS: Final = 40
 NAME: Final = "heatpool_modelhub_installations "
 PAYLOAD_BYTES: Final = 230_000  # a usual detector
 MIB: Final = 1024**2
@@ -68,10 +70,16 @@ async def fill(url: str) -> bytes:
     client = await bus.connect(Lifecycle("bench"), url, bus.Identity(), buffered=True)
     await bus.provision(client, topology(SIZES))
     day = int(time.time()) * 1000 // DAY_MS
-    entry = registry.encode(
-        test_pool.contributor(day_last=day, last_ms=day * DAY_MS, x25519=pub.box_public("home"))
-    )
+    entries = [
+        registry.encode(
+            test_pool.contributor(
+                day_last=last, last_ms=last * DAY_MS, x25519=pub.box_public("home")
+            )
+        )
+        for last in (day, day - INACTIVE_DAYS)
+    ]
     for number in range(HOMES):
+        entry = entries[number >= ACTIVE]
         name = test_pool.name_of(home(number))  # type: ignore[arg-type]  # a literal id
         await client.publish(f"$KV.{KV_INSTALLATIONS}.{name}", entry)
     await client.flush(60)
@@ -144,10 +152,17 @@ def wire(port: int, path: str) -> bytes:
 
 async def measure(port: int, process: psutil.Process, seconds: float) -> dict[str, float]:
     """All figures."""
-    numbers = itertools.cycle(random.Random(3).sample(range(HOMES), 20_000))
+    numbers = itertools.cycle(random.Random(3).sample(range(ACTIVE), 20_000))
 
     def check() -> bytes:
         return wire(port, f"/api/v1/model/check?installation_id={home(next(numbers))}")
+
+    def inactive() -> bytes:
+        name = home(ACTIVE + next(numbers) % (HOMES - ACTIVE))
+        return wire(port, f"/api/v1/model/check?installation_id={name}")
+
+    def unknown() -> bytes:
+        return wire(port, f"/api/v1/model/check?installation_id={home(HOMES + next(numbers))}")
 
     def averages() -> bytes:
         return wire(port, f"/api/v1/community/averages?model={pub.MODEL}&window=7d")
@@ -156,6 +171,8 @@ async def measure(port: int, process: psutil.Process, seconds: float) -> dict[st
     cases: list[tuple[str, Callable[[], bytes]]] = [
         ("check", check),
         ("averages", averages),
+        ("check_inactive", inactive),
+        ("check_unknown", unknown),
     ]
     for name, make in cases:
         before_s = sum(process.cpu_times()[:2])

@@ -80,6 +80,7 @@ async def test_attack_27_replay(prefer: RunningHub) -> None:
     prefer.now_s += 3600
     old = prefer.signed("GET", "/api/v1/model/check", installation_id=pub.HOME, time_s=pub.NOW_S)
     assert (await prefer.http.send(old)).json()["code"] == "signature_time"
+    assert (await prefer.check_signed()).json()["key_grant"]
 
 
 def test_attack_38_hub_secrets_open_and_forge_no_model() -> None:
@@ -109,6 +110,9 @@ async def test_attack_55_signature_for_another_route(prefer: RunningHub) -> None
     answer = await prefer.http.send(erase)
 
     assert (answer.status_code, answer.json()["code"]) == (401, "signature_invalid")
+    bucket = await prefer.bus.jetstream().key_value(KV_ERASURES)
+    assert (await bucket.status()).values == 0
+    assert (await prefer.http.send(check)).json()["key_grant"]
 
 
 async def test_attack_56_grant_of_a_rotated_key(prefer: RunningHub) -> None:

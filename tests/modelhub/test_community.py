@@ -140,6 +140,9 @@ async def test_home_gets_its_own_data_and_nobody_elses(filled: RunningHub) -> No
     ]
     assert len(table) == 1441
     assert lines.count("\n") == 1440
+    head = await filled.http.head(path, headers=BEARER)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["cache-control"] == "no-store"
 
     await filled.enter(home(3), contributor(model=MODEL, ed25519=pub.signing_public("home")))
     for request, code in (
@@ -172,6 +175,7 @@ async def test_erasure_is_begun_by_its_owner_alone(filled: RunningHub) -> None:
     stored = erasures.decode((await bucket.get(receipt)).value or b"")
     assert stored.installation == name_of(pub.HOME)
     assert (await filled.http.get(f"/api/v1/erasures/{receipt}")).json()["step"] == "tombstone"
+    assert (await filled.http.head(f"/api/v1/erasures/{receipt}")).status_code == 200
     for wrong in ("0" * 32, "..", "x" * 32, ">"):
         answer = await filled.http.get(f"/api/v1/erasures/{wrong}")
         assert answer.status_code == 404

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import nats.errors
-from litestar import delete, get, post
+from litestar import HttpMethod, delete, post, route
 from litestar.params import FromPath  # noqa: TC002 - Litestar reads annotations at run time
 from litestar.response import Stream
 from litestar.response.base import ASGIResponse  # noqa: TC002 - Litestar reads annotations
@@ -32,7 +32,7 @@ from heatpool_contract.erasures import Erasure
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.subjects import KV_ERASURES, STREAM_CONSENT, SUBJECT_CONSENT
 from heatpool_contract.telemetry import RETENTION_DAYS
-from heatpool_modelhub.answering import RefusedError, answer
+from heatpool_modelhub.answering import NO_STORE, RefusedError, answer
 from heatpool_modelhub.asking import Asked, Ports, installation_of, signer_of
 from heatpool_modelhub.parameters import read
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from heatpool_contract.identity import InstallationId, Pseudonym
     from heatpool_modelhub.hub import Hub
 
+READ: Final = [HttpMethod.GET, HttpMethod.HEAD]
 RECEIPT_BYTES: Final = 16
 RETRY_AFTER_S: Final = 5
 TIMEOUT_S: Final = 5.0
@@ -147,7 +148,7 @@ class Rights:
 def rights_routes(hub: Hub, ports: Ports, rights: Rights) -> list[HTTPRouteHandler]:
     """Export, erasure, consent."""
 
-    @get("/api/v1/installations/{installation:str}/export")
+    @route("/api/v1/installations/{installation:str}/export", http_method=READ)
     async def export(request: Asked, installation: FromPath[str]) -> Stream:
         """Everything that is stored of an installation, oldest first."""
         home = installation_of(installation)
@@ -160,33 +161,26 @@ def rights_routes(hub: Hub, ports: Ports, rights: Rights) -> list[HTTPRouteHandl
         now_s = int(ports.clock())
         lines = own_data.csv_lines if form == "csv" else own_data.json_lines
         media = own_data.MEDIA_CSV if form == "csv" else own_data.MEDIA_JSON_LINES
+        if request.method == HttpMethod.HEAD:
+            return Stream((), media_type=media, headers={"cache-control": NO_STORE})
         span = (now_s - RETENTION_DAYS * _DAY_S, now_s + _DAY_S)
         return Stream(
             lines(rights.store, hub.pseudonym(home), *span),
             media_type=media,
-            headers={"cache-control": "no-store"},
+            headers={"cache-control": NO_STORE},
         )
 
     @delete("/api/v1/installations/{installation:str}", status_code=202)
     async def erase(request: Asked, installation: FromPath[str]) -> ASGIResponse:
         """Begin an erasure; the receipt shows how far it is. A repeated request changes nothing."""
         ports.loggers.require(request.headers.get("authorization"))
-        home = installation_of(installation)
-        signer, name = await signer_of(request, home, hub, ports), hub.pseudonym(home)
-        receipt = rights.receipt(name, signer)
         try:
-            if (begun := await rights.find(receipt)) is not None:
-                return answer(begun, 202)
-            hub.require_own(home, signer)
-            entry = hub.registry.find(name)
-            if entry is None or not entry.samples:
-                ports.limits.bury(ports.clock())
-            started = await rights.erase(receipt, name, int(ports.clock() * 1000))
+            begun = await _begin(request, installation_of(installation), hub, ports, rights)
         except (nats.errors.Error, TimeoutError) as error:
             raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S) from error
-        return answer(started, 202)
+        return answer(begun, 202)
 
-    @get("/api/v1/erasures/{receipt:str}")
+    @route("/api/v1/erasures/{receipt:str}", http_method=READ)
     async def erasure(receipt: FromPath[str]) -> ASGIResponse:
         """How far an erasure is."""
         try:
@@ -195,6 +189,20 @@ def rights_routes(hub: Hub, ports: Ports, rights: Rights) -> list[HTTPRouteHandl
             raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S) from error
 
     return [export, erase, erasure, _consent_route(hub, ports, rights)]
+
+
+async def _begin(
+    request: Asked, home: InstallationId, hub: Hub, ports: Ports, rights: Rights
+) -> ErasureAnswer:
+    signer, name = await signer_of(request, home, hub, ports), hub.pseudonym(home)
+    receipt = rights.receipt(name, signer)
+    if (begun := await rights.find(receipt)) is not None:
+        return begun
+    hub.require_own(home, signer)
+    entry = hub.registry.find(name)
+    if entry is None or not entry.samples:
+        ports.limits.bury(ports.clock())
+    return await rights.erase(receipt, name, int(ports.clock() * 1000))
 
 
 def _consent_route(hub: Hub, ports: Ports, rights: Rights) -> HTTPRouteHandler:

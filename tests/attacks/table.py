@@ -79,4 +79,5 @@ ROWS: Final = (
     Row(63, "privacy", "erasure repeated by another", "403; the owner gets his receipt again", (f"{H}attacks.py::test_attack_63_receipt_of_another_home",)),
     Row(64, "client", "wrong beginning of a file, cut off", "hash, not kept", (f"{M}attacks.py::test_attack_64_poisoned_part",)),
     Row(65, "privacy", "sum of a rare model watched by the minute", "two digits", (f"{H}check.py::test_sum_of_a_model_is_shown_in_two_digits",)),
+    Row(66, "hub", "flood of consent records", "429", (f"{H}attacks.py::test_attack_66_flood_of_consents",)),
 )  # fmt: skip

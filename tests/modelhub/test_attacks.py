@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from simulators import publisher as pub
 from simulators.running_hub import TOKEN, RunningHub, contributor, name_of, settings
@@ -14,7 +15,7 @@ from simulators.running_hub import TOKEN, RunningHub, contributor, name_of, sett
 from heatpool_contract import sealed
 from heatpool_contract.grants import open_grant, self_id
 from heatpool_contract.rejects import SealRefused
-from heatpool_contract.subjects import KV_ERASURES
+from heatpool_contract.subjects import KV_ERASURES, STREAM_CONSENT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from heatpool_chassis.lifecycle import Lifecycle
+
+
+CONSENT: dict[str, object] = {
+    "event": "granted",
+    "purposes": ["telemetry"],
+    "text_version": "2026-11",
+    "text_sha256": "ab" * 32,
+    "locale": "de",
+    "client_version": "1.0.0",
+    "client_time": float(pub.NOW_S),
+}
 
 
 @pytest.fixture
@@ -152,6 +164,25 @@ async def test_attack_62_flood_of_erasures(prefer: RunningHub) -> None:
     assert len({answer.json()["receipt"] for answer in own}) == 1
     bucket = await prefer.bus.jetstream().key_value(KV_ERASURES)
     assert (await bucket.status()).values == 101
+
+
+async def test_attack_66_flood_of_consents(bus: Client, life: Lifecycle) -> None:
+    """Added row: a record is kept for good, so ids that never sent share a host's registrations."""
+    hub = RunningHub(bus, life, settings(identity="prefer", registrations_per_s=5.0))
+    await hub.start()
+    await hub.enter(pub.HOME, contributor(ed25519=pub.signing_public("home")))
+    codes = []
+    for owner in [f"nobody {number}" for number in range(30)] + ["home"] * 3:
+        home = pub.HOME if owner == "home" else self_id(pub.signing_public(owner))
+        body = msgspec.json.encode(CONSENT | {"installation_id": home})
+        request = hub.signed("POST", "/api/v1/consent", owner, home, body=body)
+        codes.append((await hub.http.send(request)).status_code)
+    taken = (await bus.jetstream().stream_info(STREAM_CONSENT)).state.messages
+    await hub.stop()
+
+    assert codes[-3:] == [201] * 3
+    assert set(codes) == {201, 429}
+    assert taken == codes.count(201) <= 3 + 10
 
 
 async def test_attack_63_receipt_of_another_home(prefer: RunningHub) -> None:

@@ -44,9 +44,10 @@ async def fill(store: Victoria, now_ms: int) -> int:
     lines = []
     for number in range(HOMES):
         cop = 3.0 + number * 0.05
+        unit = 0.001 if number == 5 else 1.0  # one of them sends kW
         series = {
-            "power_electric": [2000.0 if at < 720 else 12.0 for at in range(1440)],
-            "power_thermal": [2000.0 * cop if at < 720 else 0.0 for at in range(1440)],
+            "power_electric": [unit * (2000.0 if at < 720 else 12.0) for at in range(1440)],
+            "power_thermal": [unit * (2000.0 * cop if at < 720 else 0.0) for at in range(1440)],
             "temp_flow": [35.0 + number * 0.1] * 1440,
         }
         for field, values in series.items():

@@ -180,6 +180,11 @@ class Hub:
             raise RefusedError(Refusal.NO_RECENT_CONTRIBUTION)
         return standing.model
 
+    def has_contributed(self, installation: InstallationId) -> bool:
+        """Whether an installation has ever sent a value that is still stored."""
+        entry = self.registry.find(self.pseudonym(installation))
+        return entry is not None and entry.samples > 0
+
     def require_own(self, installation: InstallationId, signer: bytes | None) -> None:
         """Let pass who may see and erase what is stored of an installation.
 

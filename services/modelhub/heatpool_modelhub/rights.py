@@ -33,7 +33,13 @@ from heatpool_contract.refusals import Refusal
 from heatpool_contract.subjects import KV_ERASURES, STREAM_CONSENT, SUBJECT_CONSENT
 from heatpool_contract.telemetry import RETENTION_DAYS
 from heatpool_modelhub.answering import NO_STORE, RefusedError, answer
-from heatpool_modelhub.asking import Asked, Ports, installation_of, signer_of
+from heatpool_modelhub.asking import (
+    Asked,
+    Ports,
+    address_of,
+    installation_of,
+    signer_of,
+)
 from heatpool_modelhub.parameters import read
 
 if TYPE_CHECKING:
@@ -199,8 +205,7 @@ async def _begin(
     if (begun := await rights.find(receipt)) is not None:
         return begun
     hub.require_own(home, signer)
-    entry = hub.registry.find(name)
-    if entry is None or not entry.samples:
+    if not hub.has_contributed(home):
         ports.limits.bury(ports.clock())
     return await rights.erase(receipt, name, int(ports.clock() * 1000))
 
@@ -215,6 +220,8 @@ def _consent_route(hub: Hub, ports: Ports, rights: Rights) -> HTTPRouteHandler:
             raise RefusedError(Refusal.CONSENT_INVALID) from error
         home = installation_of(given.installation_id)
         await _require_own(request, home, hub, ports)
+        if not hub.has_contributed(home):  # ids cost nothing, and a record is kept for good
+            ports.limits.register(address_of(request), ports.clock())
         record = ConsentRecord(
             installation=hub.pseudonym(home),
             request=msgspec.structs.replace(given, installation_id=""),

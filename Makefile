@@ -76,15 +76,22 @@ api-docs: $(STAMP)  ## write docs/api from the contract
 demo: setup  ## the main job end to end, with a report
 	$(RUN)heatpool-demo --state .state-demo
 
-bench: bench-edge bench-hub bench-pipeline  ## every benchmark on this machine
+bench: bench-edge bench-hub bench-rollup bench-pipeline  ## every benchmark on this machine
 
 bench-edge: setup  ## the edge beside a plain FastAPI edge
 	@mkdir -p .bench
 	$(RUN)python bench/edge/edge_bench.py --json .bench/edge.json
 
-bench-hub: setup  ## the hub at 100,000 registered homes
+bench-hub: setup nginx  ## the hub at 100,000 registered homes, downloads beside nginx
 	@mkdir -p .bench
 	$(RUN)python bench/hub/hub_bench.py --json .bench/hub.json
+
+bench-rollup: setup  ## the nightly rollup and what it leaves to requests, at 10,000 homes
+	@mkdir -p .bench
+	$(RUN)python bench/hub/rollup_bench.py --json .bench/rollup.json
+
+nginx:
+	@deploy/install/nginx.sh
 
 faults-edge: setup  ## nats-server killed 20 times under load, the edge killed and stopped
 	HEATPOOL_KILLS=20 $(RUN)pytest -q -s tests/pipeline/test_edge_faults.py
@@ -108,4 +115,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria mosquitto caddy test quick lint fmt types isolation sizes wheels schema api-docs dashboards demo attacks transcript bench bench-edge bench-hub bench-pipeline chaos faults-edge fuzz up down clean
+.PHONY: help setup victoria mosquitto caddy test quick lint fmt types isolation sizes wheels schema api-docs dashboards demo attacks transcript bench bench-edge bench-hub bench-rollup nginx bench-pipeline chaos faults-edge fuzz up down clean

@@ -141,6 +141,8 @@ async def test_home_gets_its_own_data_and_nobody_elses(filled: RunningHub) -> No
     ]
     assert len(table) == 1441
     assert lines.count("\n") == 1440
+    unbound = await filled.http.send(filled.signed("GET", path, "home", home(3)))
+    assert unbound.text.splitlines() == table  # signs before it has registered its key
     head = await filled.http.head(path, headers=BEARER)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["cache-control"] == "no-store"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from simulators.running_hub import BEARER, RunningHub, contributor, name_of, set
 from heatpool_contract import erasures
 from heatpool_contract.registry import DAY_MS
 from heatpool_contract.subjects import KV_ERASURES
+from heatpool_modelhub import rollup
 from heatpool_modelhub.rights import ConsentRecord
 from heatpool_modelhub.rollup import RollupJob
 from heatpool_modelhub.statistics import Rules
@@ -72,8 +74,11 @@ async def fill(store: Victoria, now_ms: int) -> int:
 
 
 @pytest.fixture
-async def filled(bus: Client, life: Lifecycle, victoria: Victoria) -> AsyncIterator[RunningHub]:
-    """A hub beside a store, after its rollup."""
+async def filled(
+    bus: Client, life: Lifecycle, victoria: Victoria, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[RunningHub]:
+    """A hub beside a store, after its rollup in parts."""
+    monkeypatch.setattr(rollup, "PART_HOMES_MAX", 5)
     hub = RunningHub(bus, life, settings(identity="prefer"), victoria)
     await hub.start()
     for number in range(HOMES):
@@ -86,6 +91,17 @@ async def filled(bus: Client, life: Lifecycle, victoria: Victoria) -> AsyncItera
     await hub.until(lambda: (MODEL + ".1d.cop") in hub.parts.community._snapshots)
     yield hub
     await hub.stop()
+
+
+@pytest.mark.parametrize("homes", [0, 2_500, 2_501, 10_000, 40_000, 1_000_000])
+def test_each_home_is_in_one_part(homes: int) -> None:
+    """However many homes there are, by the first digit of their names."""
+    labels = rollup.parts(MODEL, homes)
+
+    assert len(labels) == min(16, max(1, -(-homes // 2_500)))
+    for digit in "0123456789abcdef":
+        patterns = [one.partition('installation=~"')[2].rstrip('"') or ".*" for one in labels]
+        assert sum(re.fullmatch(one, digit * 32) is not None for one in patterns) == 1
 
 
 async def ask(hub: RunningHub, path: str, **params: str) -> httpx.Response:

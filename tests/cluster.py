@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
 NODES = ("n1", "n2", "n3")
+SERVICES = ("ingest1", "ingest2", "writer1", "writer2")
 SIZES = Sizes(
     replicas=3,
     telemetry_bytes_max=256 * 1024**2,
@@ -78,20 +79,28 @@ class Cluster:
     def start(self) -> None:
         """Nodes, store, streams with three replicas, services."""
         for name in NODES:
-            self.start_node(name)
+            self._run(name, self._node_command(name), {})
+        for name in NODES:
+            self._wait(name, self._health(name))
         victoria = dict(parse_procfile(stack.procfile()).processes)["victoria"]
         self._run("victoria", ["/bin/sh", "-c", victoria], {})
         self._wait("victoria", f"{self.stack.victoria_url}/health")
         asyncio.run(self._provision())
-        for service in ("ingest1", "ingest2", "writer1", "writer2"):
-            self._start_service(service)
+        for name in SERVICES:
+            self._start_service(name)
+        for name in SERVICES:
+            self._wait(name, f"http://127.0.0.1:{self._private[name]}/health/ready")
 
     def start_node(self, name: str) -> None:
         """One nats-server, on the data it had."""
-        binary = Path(sys.executable).with_name("nats-server")
-        self._run(name, [str(binary), "-c", str(self.stack.state / f"{name}.conf")], {})
-        url = f"http://127.0.0.1:{self._monitors[name]}/healthz?js-server-only=true"
-        self._wait(name, url)
+        self._run(name, self._node_command(name), {})
+        self._wait(name, self._health(name))
+
+    def metrics(self, name: str) -> dict[str, float]:
+        """A service's own metrics."""
+        text = httpx.get(f"http://127.0.0.1:{self._private[name]}/metrics").text
+        pairs = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+        return {key: float(value) for key, _, value in pairs}
 
     def kill(self, name: str) -> None:
         """SIGKILL, and wait until it is gone."""
@@ -124,6 +133,13 @@ class Cluster:
         assert info.cluster is not None
         assert info.cluster.leader is not None
         return info.cluster.leader
+
+    def _node_command(self, name: str) -> list[str]:
+        binary = Path(sys.executable).with_name("nats-server")
+        return [str(binary), "-c", str(self.stack.state / f"{name}.conf")]
+
+    def _health(self, name: str) -> str:
+        return f"http://127.0.0.1:{self._monitors[name]}/healthz?js-server-only=true"
 
     def _write_configuration(self) -> None:
         routes = {name: free_port() for name in NODES}
@@ -165,7 +181,6 @@ class Cluster:
         else:
             changed[f"{prefix}DURABLE_S"] = "1"
         self._run(name, [f"heatpool-{service}"], changed)
-        self._wait(name, f"http://127.0.0.1:{self._private[name]}/health/ready")
 
     def _run(self, name: str, command: list[str], changed: dict[str, str]) -> None:
         with self.log(name).open("ab") as output:

@@ -22,6 +22,7 @@ from heatpool_deploy import bus_users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from nats.aio.client import Client
 
@@ -166,3 +167,46 @@ def test_users_made_once_are_kept(guarded: Pool) -> None:
     first = bus_users.make_users(guarded.stack.keys, secrets.token_bytes)
 
     assert bus_users.make_users(guarded.stack.keys, secrets.token_bytes) == first
+
+
+async def test_with_certificates_the_bus_speaks_tls_only(tmp_path: Path) -> None:
+    """A folder of files is all it takes; who trusts another authority is not connected."""
+    folder = tmp_path / "pool" / "tls"
+    folder.mkdir(parents=True)
+    _certificate(folder)
+    pool = Pool(tmp_path / "pool", sizes=TEST_SIZES)
+    try:
+        await asyncio.to_thread(pool.start, ["nats"])
+        client = await connected(pool, Role.WRITER, Lifecycle(Role.WRITER))
+        await probe(client, Lifecycle(Role.WRITER), Role.WRITER)
+        required = client._server_info["tls_required"]
+        await client.close()
+        other = tmp_path / "other"
+        other.mkdir()
+        _certificate(other)
+        distrustful = bus.Identity(pool.stack.identity(Role.WRITER).seed, other / "ca.pem")
+        stopping = Lifecycle(Role.WRITER)
+        asyncio.get_running_loop().call_later(2, stopping.stopping.set)
+        with pytest.raises(bus.BusUnavailableError):
+            await bus.connect(stopping, pool.stack.nats_url, distrustful, buffered=True)
+    finally:
+        pool.kill("nats")
+
+    assert pool.stack.nats_url.startswith("tls://")
+    assert required
+    assert "HEATPOOL_WRITER_NATS_CA" in pool.environment
+
+
+def _certificate(folder: Path) -> None:
+    """A self-signed one for loopback: its own authority."""
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
+            "-addext", "subjectAltName=IP:127.0.0.1",
+            "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    (folder / "ca.pem").write_bytes((folder / "cert.pem").read_bytes())

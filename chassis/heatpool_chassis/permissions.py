@@ -111,6 +111,7 @@ def _viewer() -> Permissions:
         (
             "$SRV.PING.>", "$SRV.INFO.>", "$SRV.STATS.>", "$SRV.PING", "$SRV.INFO", "$SRV.STATS",
             f"{subjects.PREFIX_OPERATORS}.*.status",
+            f"{subjects.PREFIX_OPERATORS}.{Role.MODELHUB}.models",
             f"{_API}.INFO", f"{_API}.STREAM.NAMES", f"{_API}.STREAM.LIST",
             f"{_API}.STREAM.INFO.*", f"{_API}.CONSUMER.NAMES.*", f"{_API}.CONSUMER.LIST.*",
             f"{_API}.CONSUMER.INFO.*.*",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from heatpool_deploy.canary import Flight
-    from heatpool_deploy.status import Report
+    from heatpool_deploy.report import Report
 
 VALUE_BITS: Final = 48  # exact in a double
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")

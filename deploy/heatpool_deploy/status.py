@@ -1,8 +1,7 @@
 """How the pool is: one look at the bus, answered from what is stored and from who is alive.
 
-In: a connection (an operator's). Out: a `Report`. Guarantee: it only reads; a part that cannot be
-read is a problem in the report, not the end of it; `problems` is empty exactly when an operator
-has nothing to do.
+In: a connection (an operator's). Out: a `Report`. Guarantee: it only reads; what cannot be
+read is an error, never a nought.
 """
 
 from __future__ import annotations
@@ -11,92 +10,21 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-import msgspec
+import nats.errors
 import nats.js.errors
 
 from heatpool_chassis import bus, micro
-from heatpool_chassis.permissions import SERVICES
+from heatpool_chassis.permissions import SERVICES, Role
 from heatpool_contract import registry, release, subjects
+from heatpool_contract.operators import ShownReleases
+from heatpool_deploy.report import Alive, Flow, Homes, Release, Report, problems_of
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.js.api import StreamInfo
     from nats.js.client import JetStreamContext
 
-UNACKNOWLEDGED_S_MAX: Final = 120.0
-"""A written message waits 15 s to be known as durable, a batch a second; two minutes are a fault
-that lasts."""
-FILL_MAX: Final = 0.8  # here the janitor begins, and a longer pause of the writer loses data
-RELEASE_DAYS_MAX: Final = 45  # half of the validity: two more trainings may fail before it ends
 _DAY_MS: Final = registry.DAY_MS
-_PAGE: Final = 100
-
-
-class Alive(msgspec.Struct, frozen=True):
-    """One process that answers."""
-
-    service: str
-    instance: str
-    version: str
-    ready: bool
-    stopping: bool
-    up_s: float
-    failing: tuple[str, ...]
-
-
-class Homes(msgspec.Struct, frozen=True):
-    """What the registry says."""
-
-    active: int
-    """With records in the last 30 days."""
-    known: int
-    erased: int
-    samples: int
-    by_model: dict[str, int]
-    """Active ones."""
-
-
-class Flow(msgspec.Struct, frozen=True):
-    """Between the edge and the store."""
-
-    stream_messages: int
-    stream_bytes: int
-    stream_fill: float
-    writer_pending: int
-    """Never delivered to a writer."""
-    writer_unacknowledged: int
-    oldest_unacknowledged_s: float
-    oldest_unwritten_s: float | None
-    """As the writers say; None if none answers."""
-    trainer_pending: int
-    dead_letters: dict[str, int]
-    """By model."""
-
-
-class Release(msgspec.Struct, frozen=True):
-    """A heat-pump model: what is served, and how the last training went."""
-
-    model: str
-    version: str
-    state: str
-    age_days: float | None
-    expires_days: float | None
-    canary_share: float
-    outcome: str
-    reasons: tuple[str, ...]
-    trained_days: float | None
-    figures: dict[str, float]
-
-
-class Report(msgspec.Struct, frozen=True):
-    """All of it."""
-
-    at_ms: int
-    alive: list[Alive]
-    homes: Homes
-    flow: Flow
-    releases: list[Release]
-    problems: list[str]
 
 
 async def look(client: Client, now_ms: int) -> Report:
@@ -111,6 +39,7 @@ async def look(client: Client, now_ms: int) -> Report:
         homes = await _homes(client, now_ms)
         flow = await _flow(js, statuses, now_ms)
         releases = await _releases(js, now_ms)
+        hubs = await _hubs(client)
     except (TimeoutError, nats.errors.Error) as error:
         raise bus.BusUnavailableError(f"not answered: {error or type(error).__name__}") from error
     alive = [
@@ -120,7 +49,7 @@ async def look(client: Client, now_ms: int) -> Report:
         )
         for one in sorted(statuses, key=lambda one: (one.service, one.instance))
     ]  # fmt: skip
-    problems = [*_absent(alive), *_odd(statuses), *_late(flow), *_aged(releases)]
+    problems = problems_of(alive, statuses, flow, releases, hubs)
     return Report(now_ms, alive, homes, flow, releases, problems)
 
 
@@ -129,6 +58,13 @@ async def _statuses(client: Client) -> list[micro.Status]:
         micro.read_answer(reply, micro.Status)
         for service in SERVICES
         for reply in await micro.gather(client, micro.subject(service, "status"))
+    ]
+
+
+async def _hubs(client: Client) -> list[ShownReleases]:
+    subject = micro.subject(Role.MODELHUB, "models")
+    return [
+        micro.read_answer(reply, ShownReleases) for reply in await micro.gather(client, subject)
     ]
 
 
@@ -209,6 +145,7 @@ async def _releases(js: JetStreamContext, now_ms: int) -> list[Release]:
         found.append(
             Release(
                 model=model,
+                model_hash=current.model_hash if current else "",
                 version=current.version if current else "",
                 state=current.state if current else "none",
                 age_days=_days(now_ms - current.created_ms) if current else None,
@@ -234,55 +171,6 @@ async def _values(js: JetStreamContext, name: str) -> list[tuple[str, bytes]]:
 
 def _days(milliseconds: float) -> float:
     return round(milliseconds / _DAY_MS, 2)
-
-
-def _absent(alive: list[Alive]) -> list[str]:
-    there = {one.service for one in alive}
-    silent = [f"{service}: no process answers" for service in SERVICES if service not in there]
-    waiting = [
-        f"{one.service} {one.instance}: not ready ({', '.join(one.failing)})"
-        for one in alive
-        if not one.ready and not one.stopping
-    ]
-    return silent + waiting
-
-
-def _odd(statuses: list[micro.Status]) -> list[str]:
-    """Gauges that must be nought."""
-    named = {
-        "heatpool_writer_store_alarm": "samples may be missing in the store: `writer verify`",
-        "heatpool_writer_poison_breaker": "too many dead letters, the writer has stopped",
-        "heatpool_writer_ledger_difference": "the writer's books do not balance",
-        "heatpool_bus_denied_total": "requests refused for lack of permission: `init`, reload NATS",
-    }
-    found = []
-    for one in statuses:
-        for key, value in one.figures.items():
-            text = named.get(key.partition("{")[0])
-            if text is not None and value:
-                found.append(f"{one.service} {one.instance}: {text} ({key} = {value:g})")
-    return found
-
-
-def _late(flow: Flow) -> list[str]:
-    found = []
-    if flow.oldest_unacknowledged_s > UNACKNOWLEDGED_S_MAX:
-        found.append(f"a message waits {flow.oldest_unacknowledged_s:.0f} s to be stored")
-    if flow.stream_fill > FILL_MAX:
-        found.append(f"TELEMETRY is {flow.stream_fill:.0%} full")
-    if flow.dead_letters:
-        found.append(f"{sum(flow.dead_letters.values())} dead letters: `dlq list`")
-    return found
-
-
-def _aged(releases: list[Release]) -> list[str]:
-    found = []
-    for one in releases:
-        if one.age_days is not None and one.age_days > RELEASE_DAYS_MAX:
-            found.append(f"{one.model}: the release is {one.age_days:.0f} days old")
-        if one.outcome in {"refused", "failed"}:
-            found.append(f"{one.model}: last training {one.outcome}: {'; '.join(one.reasons)}")
-    return found
 
 
 def now_ms() -> int:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from pool import submission
 
-from heatpool_contract import subjects
+from heatpool_contract import release, subjects
 from heatpool_contract.identity import CANARY_SLUG
 from heatpool_deploy import bus_users
 from heatpool_deploy.free_ports import free_port
@@ -73,6 +73,33 @@ def test_status_names_a_service_that_is_gone(operated: Pool) -> None:
 
     assert "trainer: no process answers" in gone
     assert not any("trainer" in problem for problem in back)
+
+
+def test_status_names_a_hub_that_lags_behind_the_bucket(operated: Pool) -> None:
+    """A pointer without its file: no hub hands it out, and `status` says so."""
+    operated.on_bus(_point)
+    deadline = time.monotonic() + 20
+    wanted = "does not hand out the current release of ghost"
+    while not any(
+        wanted in problem
+        for problem in json.loads(ctl(operated, "status", "--json").stdout)["problems"]
+    ):
+        assert time.monotonic() < deadline
+    operated.on_bus(_unpoint)
+
+
+async def _point(client: Client) -> None:
+    served = release.ServedRelease(
+        model_hash="ab" * 32, size=10, version="v1", epoch=1, seq=1, created_ms=1, expires_ms=2,
+        cek_sealed=bytes(112), state="learning", installations=1, samples=1,
+    )  # fmt: skip
+    pointer = release.ReleasePointer(model="ghost", name="ghost", current=served)
+    bucket = await client.jetstream().key_value(subjects.KV_RELEASES)
+    await bucket.put("ghost", release.encode(pointer))
+
+
+async def _unpoint(client: Client) -> None:
+    await (await client.jetstream().key_value(subjects.KV_RELEASES)).delete("ghost")
 
 
 def test_the_canary_is_timed_until_visible_and_counts_nowhere(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 import time
 from functools import partial
@@ -28,6 +29,7 @@ from heatpool_modelhub.freshness import Freshness
 from heatpool_modelhub.hub import Hub
 from heatpool_modelhub.limits import Limits
 from heatpool_modelhub.objects import read_object
+from heatpool_modelhub.operators import models_endpoint
 from heatpool_modelhub.registry import Registry
 from heatpool_modelhub.releases import Releases
 from heatpool_modelhub.rights import Rights, rights_routes
@@ -84,7 +86,6 @@ async def serve(settings: Settings, life: Lifecycle, log: BoundLogger) -> None:
         streams=(subjects.STREAM_CONSENT,),
         objects=(subjects.OBJECTS_MODELS,),
     )
-    await micro.register(client, life, log)
     read_url = settings.victoria_read_url
     store = (
         Victoria(VictoriaUrls(settings.victoria_write_url or read_url, read_url, read_url))
@@ -92,6 +93,8 @@ async def serve(settings: Settings, life: Lifecycle, log: BoundLogger) -> None:
         else None
     )
     assembly = Assembly(settings, client, life, log, time.time, store)
+    instance = f"{socket.gethostname()}:{settings.private_port}"
+    await micro.register(client, life, log, models_endpoint(assembly.releases, instance))
     async with asyncio.TaskGroup() as group:
         # One that fails ends the group and the process: a supervisor starts it anew.
         tasks = [group.create_task(work) for work in assembly.background()]

@@ -6,7 +6,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import msgspec
 import rich_click as click
 from rich.console import Console
 from rich.table import Table
@@ -16,7 +15,7 @@ from heatpool_chassis.topology import Sizes, topology
 from heatpool_deploy import stack as stacks
 from heatpool_deploy import supervisor
 from heatpool_deploy.commands import backup, dlq, erase, erasures_, export, restore
-from heatpool_deploy.connection import on_bus, or_exit
+from heatpool_deploy.connection import on_bus, or_exit, print_json
 from heatpool_deploy.key_commands import keys, models
 from heatpool_deploy.operate_commands import canary, doctor, status, tail
 
@@ -100,7 +99,7 @@ def provision(*, replicas: int, telemetry_gib: float, check: bool, as_json: bool
     work = provisioning.changes if check else provisioning.apply
     found = on_bus(lambda client: work(client, topology(sizes)))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        print_json(found)
     elif not found:
         click.echo("nothing to do")
     else:

@@ -20,7 +20,14 @@ from heatpool_contract import erasures, subjects
 from heatpool_contract.telemetry import RETENTION_DAYS
 from heatpool_deploy import backup as backups
 from heatpool_deploy import deadletters
-from heatpool_deploy.connection import on_bus, or_exit, passphrase, pseudonym_of, store
+from heatpool_deploy.connection import (
+    on_bus,
+    or_exit,
+    passphrase,
+    print_json,
+    pseudonym_of,
+    store,
+)
 from heatpool_deploy.deadletters import PREVIEW_BYTES, DeadLetter
 
 if TYPE_CHECKING:
@@ -33,6 +40,7 @@ _KEYS = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the pool's keys; they are encrypted with HEATPOOL_CTL_BACKUP_PASSPHRASE.",
 )
+_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 _ALL = click.option("--all", "everything", is_flag=True, help="Every one that is listed.")
 
@@ -44,10 +52,15 @@ def dlq() -> None:
 
 @dlq.command("list")
 @_MODEL
-def list_(model: str | None) -> None:
+@_JSON
+def list_(model: str | None, *, as_json: bool) -> None:
     """Show all dead letters with their reason."""
+    letters = on_bus(lambda client: _letters(client, model, (), everything=True))
+    if as_json:
+        print_json(letters)
+        return
     table = Table("seq", "buried", "model", "reason", "origin", "bytes")
-    for one in on_bus(lambda client: _letters(client, model, (), everything=True)):
+    for one in letters:
         table.add_row(
             str(one.seq), one.at, one.model, one.reason, str(one.origin_seq), str(one.bytes)
         )
@@ -121,7 +134,8 @@ def erase(installation: str, *, yes: bool) -> None:
 
 @click.command("erasures")
 @click.argument("receipt", required=False)
-def erasures_(receipt: str | None) -> None:
+@_JSON
+def erasures_(receipt: str | None, *, as_json: bool) -> None:
     """Show how far erasures are: all of them, or the one of a receipt."""
 
     async def work(client: Client) -> list[tuple[str, erasures.Erasure]]:
@@ -132,8 +146,12 @@ def erasures_(receipt: str | None) -> None:
             return []
         return [(key, erasures.decode((await bucket.get(key)).value or b"")) for key in receipts]
 
+    found = on_bus(work)
+    if as_json:
+        print_json(dict(found))
+        return
     table = Table("receipt", "step", "not before", "samples", "messages", "proofs failed", "done")
-    for key, one in on_bus(work):
+    for key, one in found:
         step = "done" if one.step is erasures.Step.DONE else f"{one.step} {one.step.name.lower()}"
         table.add_row(
             key,

@@ -122,3 +122,8 @@ def or_exit(work: Callable[[], R]) -> R:
         return work()
     except _OPERATORS as error:
         raise click.ClickException(str(error)) from error
+
+
+def print_json(value: object) -> None:
+    """What `--json` prints."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())

@@ -18,7 +18,7 @@ from heatpool_contract.dsse import key_id
 from heatpool_contract.subjects import KV_TRUST
 from heatpool_deploy import ceremony, model_admin
 from heatpool_deploy import keys as secret_files
-from heatpool_deploy.connection import on_bus, or_exit
+from heatpool_deploy.connection import on_bus, or_exit, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -127,10 +127,15 @@ def models() -> None:
 
 
 @models.command("list")
-def list_() -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
+def list_(*, as_json: bool) -> None:
     """Show the release of every model, its share of homes and its predecessor."""
+    pointers = on_bus(model_admin.listed)
+    if as_json:
+        print_json(pointers)
+        return
     table = Table("model", "version", "epoch.seq", "state", "share", "hash", "predecessor")
-    for one in on_bus(model_admin.listed):
+    for one in pointers:
         current, previous = one.current, one.previous
         table.add_row(
             one.model,

@@ -22,7 +22,15 @@ from heatpool_deploy import canary as canaries
 from heatpool_deploy import doctor as doctors
 from heatpool_deploy import status as statuses
 from heatpool_deploy import tail as tails
-from heatpool_deploy.connection import PREFIX, on_bus, or_exit, pseudonym_of, settings, store
+from heatpool_deploy.connection import (
+    PREFIX,
+    on_bus,
+    or_exit,
+    print_json,
+    pseudonym_of,
+    settings,
+    store,
+)
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -40,7 +48,7 @@ def status(*, as_json: bool) -> None:
     """Show how the pool is; exit status 1 if an operator has something to do."""
     report = on_bus(lambda client: statuses.look(client, statuses.now_ms()))
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         _show(report)
     sys.exit(1 if report.problems else 0)
@@ -115,17 +123,13 @@ def doctor(*, as_json: bool) -> None:
     """Check settings, servers, rights, topology and clocks; exit status 1 if something is wrong."""
     findings = or_exit(lambda: asyncio.run(doctors.examine(settings(), statuses.now_ms())))
     if as_json:
-        _print_json(findings)
+        print_json(findings)
     else:
         table = Table("", "check", "found", "what to do")
         for one in findings:
             table.add_row("ok" if one.ok else "FAULT", one.check, one.found, one.advice)
         Console().print(table)
     sys.exit(0 if all(one.ok for one in findings) else 1)
-
-
-def _print_json(value: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
 
 
 def _show_flight(flight: Flight, *, as_json: bool) -> None:

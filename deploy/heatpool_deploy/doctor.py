@@ -21,6 +21,8 @@ from heatpool_chassis.victoria import StoreError, Victoria, VictoriaUrls
 from heatpool_contract import subjects
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nats.aio.client import Client
 
     from heatpool_deploy.connection import Settings
@@ -40,11 +42,11 @@ class Finding(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
-async def examine(settings: Settings, now_ms: int) -> list[Finding]:
+async def examine(settings: Settings, clock: Callable[[], float]) -> list[Finding]:
     """All checks."""
     return [
         *await _bus(settings),
-        *await _store(settings, now_ms),
+        *await _store(settings, clock),
         *await _edge(settings),
     ]
 
@@ -116,17 +118,17 @@ async def _services(client: Client) -> list[Finding]:
     return findings
 
 
-async def _store(settings: Settings, now_ms: int) -> list[Finding]:
+async def _store(settings: Settings, clock: Callable[[], float]) -> list[Finding]:
     url = settings.victoria_url
     if not url:
         return [Finding("store", ok=False, found="not set", advice="HEATPOOL_CTL_VICTORIA_URL")]
     async with Victoria(VictoriaUrls(url, url, url)) as store:
         try:
-            there_s = (await store.query("time()"))[0].value[0]
             flags = await store.metrics()
+            there_s = (await store.query("time()"))[0].value[0]
+            skew_s = float(there_s) - clock()
         except StoreError as error:
             return [Finding("store", ok=False, found=str(error), advice="is VictoriaMetrics up?")]
-    skew_s = float(there_s) - now_ms / 1000
     findings = [
         Finding("store", ok=True, found="answers"),
         Finding(

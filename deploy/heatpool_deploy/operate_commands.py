@@ -121,7 +121,7 @@ def tail(model: str | None, installation: str | None, count: int | None, *, as_j
 @_JSON
 def doctor(*, as_json: bool) -> None:
     """Check settings, servers, rights, topology and clocks; exit status 1 if something is wrong."""
-    findings = or_exit(lambda: asyncio.run(doctors.examine(settings(), statuses.now_ms())))
+    findings = or_exit(lambda: asyncio.run(doctors.examine(settings(), time.time)))
     if as_json:
         print_json(findings)
     else:

@@ -152,6 +152,11 @@ _PUBLISH: Final[dict[Role, tuple[str, ...]]] = {
         *_put(subjects.KV_RELEASES, subjects.KV_PROGRESS),
         *_durable(subjects.DURABLE_TRAINER),
         _WRITER_STATE,
+        # Who asked for erasure is left out. A named consumer: no durable is there to be changed.
+        *_info(*_kv(subjects.KV_INSTALLATIONS, subjects.KV_ERASURES)),
+        *_get(*_kv(subjects.KV_INSTALLATIONS)),
+        *_read(*_kv(subjects.KV_ERASURES)),
+        f"{_API}.CONSUMER.CREATE.KV_{subjects.KV_ERASURES}.*.>",
         f"{_API}.STREAM.PURGE.{_MODELS}",  # how nats-py deletes an object
     ),
     Role.MODELHUB: (

@@ -44,7 +44,7 @@ def _any_service(role: Role) -> list[Attempt]:
         Attempt(role, "reads the telemetry as it comes", "subscribe", "telemetry.>"),
         Attempt(role, "reads everything", "subscribe", ">"),
         Attempt(role, "reads the registry's changes", "subscribe", "$KV.INSTALLATIONS.>"),
-        Attempt(role, "reads answers to the operator", "subscribe", "_INBOX_heatpoolctl.>"),
+        Attempt(role, "reads answers to the operator", "subscribe", "_INBOX_operator.>"),
         Attempt(role, "reads answers to another", "subscribe", f"_INBOX_{other}.>"),
         Attempt(role, "answers for another", "subscribe", f"heatpool.{other}.status"),
         Attempt(role, "passes for another", "subscribe", f"$SRV.PING.heatpool-{other}"),
@@ -121,5 +121,5 @@ ATTEMPTS = [
         ("empties the telemetry", "$JS.API.STREAM.PURGE.TELEMETRY"),
     ),
     Attempt(Role.VIEWER, "reads the telemetry as it comes", "subscribe", "telemetry.>"),
-    Attempt(Role.VIEWER, "reads answers to the operator", "subscribe", "_INBOX_heatpoolctl.>"),
+    Attempt(Role.VIEWER, "reads answers to the operator", "subscribe", "_INBOX_operator.>"),
 ]

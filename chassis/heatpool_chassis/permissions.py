@@ -24,7 +24,7 @@ class Role(StrEnum):
     WRITER = "writer"
     TRAINER = "trainer"
     MODELHUB = "modelhub"
-    OPERATOR = "heatpoolctl"
+    OPERATOR = "operator"
     """Everything in the pool's account: `heatpoolctl`, `nats --context heatpool-admin`."""
     VIEWER = "viewer"
     """Looks at states, at no content: dashboards, `nats server check`, whoever is on call."""

@@ -50,7 +50,8 @@ PREFIX: Final = "HEATPOOL_CTL_"
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach the pool: `HEATPOOL_CTL_<FIELD>`."""
 
-    nats_url: str
+    nats_url: str = ""
+    """Not for canary, export and keys: what runs all day needs no operator's seed."""
     nats_seed: Secret | None = None
     nats_ca: Path | None = None
     victoria_url: str = ""
@@ -76,6 +77,8 @@ def on_bus(work: Callable[[Client], Awaitable[R]]) -> R:
 
     async def connected() -> R:
         known = settings()
+        if not known.nats_url:
+            raise SettingsError(f"{PREFIX}NATS_URL: is missing")
         shown = bus.Identity(known.nats_seed or "", known.nats_ca)
         life = Lifecycle(Role.OPERATOR)
         client = await bus.connect(life, known.nats_url, shown, buffered=True)

@@ -108,7 +108,15 @@ def test_the_canary_is_timed_until_visible_and_counts_nowhere(
     """Through the edge into the store; not in registry, pool statistics, status or training."""
     before = json.loads(ctl(operated, "status", "--json").stdout)["homes"]
     metrics = tmp_path / "canary.prom"
-    done = ctl(operated, "canary", "--json", "--metrics-file", str(metrics))
+    bare = {key: text for key, text in operated.environment.items() if "CTL_NATS" not in key}
+    done = subprocess.run(  # what flies all day holds no operator's seed
+        ["heatpoolctl", "canary", "--json", "--metrics-file", str(metrics)],
+        env=bare,
+        capture_output=True,
+        text=True,
+        timeout=80,
+        check=False,
+    )
     flight = json.loads(done.stdout)
     _wait_until_acknowledged(operated)
     after = json.loads(ctl(operated, "status", "--json").stdout)["homes"]
@@ -204,7 +212,7 @@ def test_doctor_finds_nothing_wrong_then_finds_each_fault(operated: Pool, tmp_pa
     healthy = ctl(operated, "doctor", "--json")
     checks = {one["check"]: one for one in json.loads(healthy.stdout)}
     seed = _without(operated, "HEATPOOL_CTL_NATS_SEED_FILE")
-    seed["HEATPOOL_CTL_NATS_SEED_FILE"] = str(tmp_path / "nats_heatpoolctl.nk")
+    seed["HEATPOOL_CTL_NATS_SEED_FILE"] = str(tmp_path / "nats_operator.nk")
     stranger = subprocess.run(
         ["heatpoolctl", "doctor"],
         env={**seed, "COLUMNS": "300"},

@@ -125,7 +125,7 @@ look further (`make up STATE={stack.state.name}` starts this pool again, with it
   VictoriaMetrics {stack.victoria_url}/api/v1/query?query=count(heatpump_batch_samples)
   NATS monitoring http://127.0.0.1:{ports.nats_monitor}/jsz?streams=true&consumers=true
   nats context add heatpool --select --server {stack.nats_url} \\
-    --nkey {stack.keys}/nats_heatpoolctl.nk --inbox-prefix _INBOX_heatpoolctl
+    --nkey {stack.keys}/nats_operator.nk --inbox-prefix _INBOX_operator
   nats stream view TELEMETRY
   nats consumer info TELEMETRY writer
   nats kv get INSTALLATIONS <pseudonym>

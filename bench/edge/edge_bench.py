@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
+import itertools
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -37,7 +40,7 @@ from heatpool_chassis.topology import Sizes, topology  # noqa: E402 - after the 
 from heatpool_deploy.free_ports import free_port  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
 TOKEN = "b3nch-of-the-edge-0123456789"  # noqa: S105 - of this run alone
 MIB = 1024 * 1024
@@ -49,8 +52,9 @@ SIZES = Sizes(
 class Process:
     """One edge under load."""
 
-    def __init__(self, port: int, pid: int, server_pid: int) -> None:
+    def __init__(self, port: int, pid: int, server_pid: int, url: str) -> None:
         self.port = port
+        self._url = url
         self._process = psutil.Process(pid)
         self._server = psutil.Process(server_pid)
 
@@ -64,6 +68,17 @@ class Process:
     def stack_cpu_s(self) -> float:
         """The same with the server that makes it durable (or, for the yardstick, stores it)."""
         return self.cpu_s() + sum(self._server.cpu_times()[:2])
+
+    def loop_stall_ms_max(self) -> dict[str, float]:
+        """The longest stall of the edge's event loop so far: in all, and by its own computing."""
+        metrics = self._url.replace("/health/ready", "/metrics")
+        with urllib.request.urlopen(metrics, timeout=5) as answer:  # noqa: S310 - loopback
+            found = re.findall(
+                r'^heatpool_ingest_loop_stall_longest_seconds\{part="(\w+)"\} (\S+)$',
+                answer.read().decode(),
+                re.MULTILINE,
+            )
+        return {f"stall_{part}_max_ms": float(value) * 1000 for part, value in found}
 
     def resident_bytes(self) -> int:
         """Resident memory now, children included."""
@@ -156,7 +171,7 @@ def _process(
                 raise RuntimeError(f"{arguments} ended with {process.returncode}")
             time.sleep(0.05)
         assert server.process is not None  # noqa: S101 - started above
-        yield Process(port, process.pid, server.process.pid)
+        yield Process(port, process.pid, server.process.pid, url)
     finally:
         process.terminate()
         process.wait()
@@ -228,36 +243,44 @@ def throughput(runs: int) -> list[Row]:
 
 
 def beside_large(workers: int, seconds: float) -> dict[str, float]:
-    """Small requests and health probes while two homes upload 16 MiB at a time."""
+    """Small requests and health probes while two homes upload 16 MiB at a time, one gzipped."""
     small, bodies = load.bodies(10), load.bodies(20_000, 33)
     ready = [next(bodies) for _request in range(40)]  # made before: it takes the load's own loop
-    large = iter(ready)
+    packed = [gzip.compress(body, 1) for body in ready[:5]]
     with edge(sync_always=True, workers=workers) as process:
+        port = process.port
 
-        def make(endless: Iterator[bytes]) -> Callable[[], bytes]:
-            return lambda: load.request(process.port, TOKEN, next(endless))
+        def make(endless: Iterator[bytes], encoding: str = "") -> Callable[[], bytes]:
+            return lambda: load.request(port, TOKEN, next(endless), encoding)
 
         def probe() -> bytes:
             return b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
-        async def together() -> tuple[load.Result, load.Result, load.Result]:
-            port = process.port
+        def large(source: list[bytes], encoding: str = "") -> Awaitable[load.Result]:
+            endless = itertools.cycle(source)
+            return load.run(port, make(endless, encoding), connections=1, seconds=seconds)
+
+        async def together() -> tuple[load.Result, load.Result, load.Result, load.Result]:
             return await asyncio.gather(
                 load.run(port, make(small), connections=8, seconds=seconds, pause_s=0.02),
                 load.run(port, probe, connections=1, seconds=seconds, pause_s=0.002),
-                load.run(port, make(large), connections=2, seconds=seconds),
+                large(ready[5:]),
+                large(packed, "gzip"),
             )
 
-        found, health, big = uvloop.run(together())
-    assert big.statuses[200] == sum(big.statuses.values())  # noqa: S101 - else no figure counts
+        found, health, plain, zipped = uvloop.run(together())
+        stalls = process.loop_stall_ms_max()
+    statuses = plain.statuses + zipped.statuses
+    assert set(statuses) == {200}, statuses  # noqa: S101 - else no figure counts
     return {
         "small_p50_ms": found.quantile_ms(0.5),
         "small_p99_ms": found.quantile_ms(0.99),
         "health_p50_ms": health.quantile_ms(0.5),
         "health_p99_ms": health.quantile_ms(0.99),
         "health_max_ms": health.quantile_ms(1.0),
-        "large_requests": big.statuses[200],
-        "large_mib_per_s": big.statuses[200] * len(ready[0]) / MIB / big.seconds,
+        **stalls,
+        "large_requests": statuses[200],
+        "large_mib_per_s": statuses[200] * len(ready[0]) / MIB / plain.seconds,
     }
 
 
@@ -287,6 +310,9 @@ def memory() -> dict[str, float]:
     }
 
 
+_WIDTHS = 12, 10, 9, 9, 8, 8, 8
+
+
 def _line(row: Row) -> str:
     return (
         f"{row.name:32}{row.records_per_s:12,.0f}{row.requests_per_s:10,.0f}{row.p50_ms:9.1f}"
@@ -312,10 +338,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    head = "records a request: who", "records/s", "req/s", "p50 ms", "p99 ms", "MiB/cpu-s", "spread"
-    print(
-        f"{head[0]:32}{head[1]:>12}{head[2]:>10}{head[3]:>9}{head[4]:>9}{head[5]:>10}{head[6]:>8}"
-    )
+    head = "records/s", "req/s", "p50 ms", "p99 ms", "MiB/cpu", "/stack", "spread"
+    print(f"{'records a request: who':32}", end="")
+    print("".join(f"{name:>{width}}" for name, width in zip(head, _WIDTHS, strict=True)))
     rows = throughput(arguments.runs)
     ratios = _ratios(rows)
     for name, ratio in ratios.items():

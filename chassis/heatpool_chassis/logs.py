@@ -22,7 +22,8 @@ _UUID: Final = re.compile(
     r"(?i)\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\b"
 )
 _BEARER: Final = re.compile(r"(?i)bearer\s+\S+")
-_SUSPICIOUS_CHARS_MIN: Final = len("bearer x")  # what is shorter holds neither
+_BEARER_CHARS_MIN: Final = len("bearer x")  # most texts are shorter, and need no search
+_UUID_CHARS_MIN: Final = 32
 _PLAIN: Final = frozenset({int, float, bool, type(None)})
 _PSEUDONYM_FIELDS: Final = frozenset({"installation"})  # 32 hex digits look like a bare UUID
 
@@ -41,7 +42,7 @@ def configure(service: str) -> structlog.stdlib.BoundLogger:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _render,
         ],
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=structlog.PrintLoggerFactory(),
         cache_logger_on_first_use=True,
     )
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(service=service).bind()
@@ -70,15 +71,15 @@ def _masked(value: object) -> object:
             return scrub(repr(value))
 
 
-def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
+def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     try:
-        return _encoder.encode(event)
+        return _encoder.encode(event).decode()
     except UnicodeEncodeError:  # half a surrogate pair, as a stranger's text may hold
-        return json.dumps(event).encode()
+        return json.dumps(event)
 
 
 def scrub(text: str) -> str:
     """`text` without UUIDs and bearer tokens."""
-    if len(text) < _SUSPICIOUS_CHARS_MIN:
-        return text
-    return _BEARER.sub("Bearer ***", _UUID.sub("<uuid>", text))
+    if len(text) >= _UUID_CHARS_MIN:
+        text = _UUID.sub("<uuid>", text)
+    return _BEARER.sub("Bearer ***", text) if len(text) >= _BEARER_CHARS_MIN else text

@@ -97,9 +97,9 @@ def _grouped(
     """Records by their names. Neighbours mostly have the same: runs of them are taken in C."""
     groups: dict[tuple[str, ...], Group] = {}
     if isinstance(records, Rows):
-        group = groups[records.names] = Group()
-        group.rows += records.values
-        group.indexes += range(first, first + len(records.values))
+        alike = groups[records.names] = Group()
+        alike.rows += records.values
+        alike.indexes += range(first, first + len(records.values))
         return groups
     index = first
     key: Callable[[Record | None], tuple[str, ...] | None] = _shape

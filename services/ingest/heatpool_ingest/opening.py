@@ -1,8 +1,8 @@
 """PURE: the text of a request -> who sends, and its records, by the cheapest way that fits.
 
 In: decompressed bytes. Out: `Opened`, whose records come slice by slice. Guarantee: each way gives
-the same records; what a cheap way does not understand is left to the general one, which also words
-what is wrong with it.
+the same samples and the same tallies; what a cheap way does not understand is left to the general
+one, which also words what is wrong with it.
 
 Small texts are decoded at once. Large ones mostly have the same numeric fields in every record:
 these are decoded into a class of just those fields, in about half the time that dicts take. All
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -23,21 +23,20 @@ from heatpool_contract.telemetry import (
     FIELDS_PER_RECORD_MAX,
     RECORD_BYTES_MAX,
     Envelope,
-    Submission,
 )
 from heatpool_ingest.grouping import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from heatpool_contract.telemetry import Record
+    from heatpool_contract.telemetry import Record, Submission
 
 SHAPES_CACHED_MAX: Final = 64  # classes of up to 40 KB; a pool has a shape a version of a logger
 _FIRST_RECORD: Final = re.compile(rb'"data"\s*:\s*\[\s*(\{[^{}]*\})')
 _first_decoder: Final = msgspec.json.Decoder(dict[str, int | float | bool])
 
 
-class Opened(msgspec.Struct, frozen=True):
+class Opened(NamedTuple):
     """A request whose records are still to be judged."""
 
     head: Submission | Envelope
@@ -92,26 +91,32 @@ def _records_are_short(text: bytes) -> bool:
     return True
 
 
+class _Alike(msgspec.Struct, frozen=True, kw_only=True):
+    """A submission whose records are structures."""
+
+    installation_id: str
+    heatpump_model: str
+    version: str
+    data: list[msgspec.Struct]
+    sent_at: float | None = None
+
+
 @lru_cache(maxsize=SHAPES_CACHED_MAX)
-def _decoder_of(names: tuple[str, ...]) -> msgspec.json.Decoder[Submission]:
+def _decoder_of(names: tuple[str, ...]) -> msgspec.json.Decoder[_Alike]:
     """Decoder of submissions whose records have exactly these fields, in any order."""
-    fields = [(f"f{number}", int | float | bool) for number in range(len(names))]
+    members = {f"f{number}": name for number, name in enumerate(names)}
     shape = msgspec.defstruct(
         "Shape",
-        fields,
-        rename={f"f{number}": name for number, name in enumerate(names)},
+        [(member, int | float | bool) for member in members],
+        rename=members,
         forbid_unknown_fields=True,
         gc=False,
     )
-    return msgspec.json.Decoder(
-        msgspec.defstruct(
-            "Alike",
-            [
-                ("installation_id", str),
-                ("heatpump_model", str),
-                ("version", str),
-                ("data", list[shape]),  # type: ignore[valid-type]  # made above
-                ("sent_at", float | None, None),
-            ],
-        )
+    alike = msgspec.defstruct(
+        "Alike",
+        [("data", list[shape])],  # type: ignore[valid-type]  # made above
+        bases=(_Alike,),
+        frozen=True,
+        kw_only=True,
     )
+    return msgspec.json.Decoder(alike)

@@ -1,8 +1,8 @@
 """How long the event loop let everybody wait, and how much of that was its own doing.
 
-In: the loop. Out: two figures a stall, in `heatpool_ingest_loop_stall_seconds`. Guarantee: `wall` is
-the time by which a timer came late, which is what a request would have waited; `own` is the part of
-it in which the loop's thread computed. On a machine that others use too, the difference is theirs.
+In: the loop. Out: two figures a stall, in `heatpool_ingest_loop_stall_seconds`. Guarantee: `wall`
+is the time by which a timer came late, which is what a request would have waited; `own` is the part
+of it in which the loop's thread computed. On a machine that others use too, the rest is theirs.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def _masked(value: object) -> object:
 
 def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     try:
-        return _encoder.encode(event).decode()
+        return msgspec.json.format(_encoder.encode(event), indent=0).decode()  # one line
     except UnicodeEncodeError:  # half a surrogate pair, as a stranger's text may hold
         return json.dumps(event)
 

@@ -175,4 +175,4 @@ async def test_sigterm_finishes_what_was_accepted(edges: Pool) -> None:
     assert load.answers[500] == 0
     assert set(load.stored) == set(found)
     assert set(found.values()) == {1}
-    assert '"event":"stopped"' in edges.log("ingest").read_text()
+    assert '"event": "stopped"' in edges.log("ingest").read_text()

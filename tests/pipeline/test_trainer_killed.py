@@ -28,7 +28,7 @@ def test_a_training_killed_halfway_is_made_again(whole_pool: Pool) -> None:
     recordings = simulate(make_homes(6, 3, MODEL), start_s, DAYS, 60.0, 3)
     target = posting.Target(whole_pool.stack.ingest_url, whole_pool.token)
     asyncio.run(posting.post(recordings, target, lambda _counts: None))
-    while '"event":"training"' not in whole_pool.log("trainer").read_text("utf-8"):
+    while '"event": "training"' not in whole_pool.log("trainer").read_text("utf-8"):
         time.sleep(0.05)
 
     whole_pool.kill("trainer")

@@ -124,7 +124,7 @@ class Publisher:
 
     async def _in_group(self, prepared: Prepared, headers: Mapping[str, str]) -> Stored:
         known = self._by_id.get(prepared.message_id)
-        if known is not None:  # the same request, twice at the same time
+        if known is not None and not known.done():  # the same request, twice at the same time
             return await _as_duplicate(known)
         loop = asyncio.get_running_loop()
         one = _Waiting(
@@ -157,7 +157,7 @@ class Publisher:
             finally:
                 _fail(group, "interrupted")
                 for one in group:
-                    self._by_id.pop(one.message_id, None)
+                    self._forget(one)
 
     def _next_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
@@ -171,10 +171,14 @@ class Publisher:
             if one.expires_s <= now_s:
                 _fail([one], TimeoutError.__name__)
             if one.done.done():
-                self._by_id.pop(one.message_id, None)
+                self._forget(one)
             else:
                 group.append(one)
         return group
+
+    def _forget(self, one: _Waiting) -> None:
+        if self._by_id.get(one.message_id) is one.done:  # not that of a repeat of what was given up
+            del self._by_id[one.message_id]
 
     async def _commit(self, group: list[_Waiting]) -> None:
         loop = asyncio.get_running_loop()

@@ -1,14 +1,17 @@
 """`make bench-edge`: the edge beside its yardstick, on the same cores, in one run.
 
-In: nothing. Out: tables on standard output, figures as JSON beside. Medians of `--runs` runs; the
-servers are started anew for each scenario; the load comes from this process.
+In: nothing. Out: tables on standard output, figures as JSON beside. Medians of `--runs` rounds; the
+servers are started anew for each size; the load comes from this process.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
+import itertools
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -37,10 +40,11 @@ from heatpool_chassis.topology import Sizes, topology  # noqa: E402 - after the 
 from heatpool_deploy.free_ports import free_port  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
 TOKEN = "b3nch-of-the-edge-0123456789"  # noqa: S105 - of this run alone
 MIB = 1024 * 1024
+SLICE_S = 3.0
 SIZES = Sizes(
     telemetry_bytes_max=3 * 1024**3, deadletter_bytes_max=64 * MIB, models_bytes_max=64 * MIB
 )
@@ -49,8 +53,9 @@ SIZES = Sizes(
 class Process:
     """One edge under load."""
 
-    def __init__(self, port: int, pid: int, server_pid: int) -> None:
+    def __init__(self, port: int, pid: int, server_pid: int, url: str) -> None:
         self.port = port
+        self._url = url
         self._process = psutil.Process(pid)
         self._server = psutil.Process(server_pid)
 
@@ -64,6 +69,17 @@ class Process:
     def stack_cpu_s(self) -> float:
         """The same with the server that makes it durable (or, for the yardstick, stores it)."""
         return self.cpu_s() + sum(self._server.cpu_times()[:2])
+
+    def loop_stall_ms_max(self) -> dict[str, float]:
+        """The longest stall of the edge's event loop so far: in all, and by its own computing."""
+        metrics = self._url.replace("/health/ready", "/metrics")
+        with urllib.request.urlopen(metrics, timeout=5) as answer:  # noqa: S310 - loopback
+            found = re.findall(
+                r'^heatpool_ingest_loop_stall_longest_seconds\{part="(\w+)"\} (\S+)$',
+                answer.read().decode(),
+                re.MULTILINE,
+            )
+        return {f"stall_{part}_max_ms": float(value) * 1000 for part, value in found}
 
     def resident_bytes(self) -> int:
         """Resident memory now, children included."""
@@ -156,7 +172,7 @@ def _process(
                 raise RuntimeError(f"{arguments} ended with {process.returncode}")
             time.sleep(0.05)
         assert server.process is not None  # noqa: S101 - started above
-        yield Process(port, process.pid, server.process.pid)
+        yield Process(port, process.pid, server.process.pid, url)
     finally:
         process.terminate()
         process.wait()
@@ -176,88 +192,127 @@ async def _provision(url: str) -> None:
     await client.close()
 
 
-def measure(name: str, process: Process, records: int, connections: int, runs: int) -> Row:
-    """Medians of some runs after a warm-up."""
-    endless = load.bodies(records)
-    size = len(next(endless))
+class Contender:
+    """One service under load, slice by slice."""
 
-    def make() -> bytes:
-        return load.request(process.port, TOKEN, next(endless))
+    def __init__(self, name: str, process: Process, records: int, connections: int) -> None:
+        self.name = name
+        self.rates: list[float] = []
+        """Requests a second, one figure a slice."""
+        self._process = process
+        self._records = records
+        self._connections = connections
+        self._bodies = load.bodies(records)
+        self._size = len(next(self._bodies))
+        self._cpu: list[float] = []
+        self._stack_cpu: list[float] = []
+        self._results: list[load.Result] = []
+        self._loaded(1.0)
 
-    def once(seconds: float) -> load.Result:
-        return uvloop.run(load.run(process.port, make, connections=connections, seconds=seconds))
-
-    once(1.0)
-    rates, cpu, stack_cpu, results = [], [], [], []
-    for _run in range(runs):
-        before_s, stack_before_s = process.cpu_s(), process.stack_cpu_s()
-        result = once(3.0)
+    def slice(self) -> None:
+        """Take a slice of load and keep its figures."""
+        before_s, stack_before_s = self._process.cpu_s(), self._process.stack_cpu_s()
+        result = self._loaded(SLICE_S)
         assert set(result.statuses) == {200}, result.statuses  # noqa: S101 - else no figure counts
-        done = result.statuses[200]
-        rates.append(done / result.seconds)
-        cpu.append(done * size / MIB / (process.cpu_s() - before_s))
-        stack_cpu.append(done * size / MIB / (process.stack_cpu_s() - stack_before_s))
-        results.append(result)
-    middle = statistics.median(rates)
-    return Row(
-        name,
-        middle * records,
-        middle,
-        statistics.median(result.quantile_ms(0.5) for result in results),
-        statistics.median(result.quantile_ms(0.99) for result in results),
-        statistics.median(cpu),
-        statistics.median(stack_cpu),
-        (max(rates) - min(rates)) / middle,
-    )
+        mib = result.statuses[200] * self._size / MIB
+        self.rates.append(result.statuses[200] / result.seconds)
+        self._cpu.append(mib / (self._process.cpu_s() - before_s))
+        self._stack_cpu.append(mib / (self._process.stack_cpu_s() - stack_before_s))
+        self._results.append(result)
+
+    def row(self) -> Row:
+        """The medians."""
+        middle = statistics.median(self.rates)
+        return Row(
+            f"{self._records}: {self.name}",
+            middle * self._records,
+            middle,
+            statistics.median(result.quantile_ms(0.5) for result in self._results),
+            statistics.median(result.quantile_ms(0.99) for result in self._results),
+            statistics.median(self._cpu),
+            statistics.median(self._stack_cpu),
+            (max(self.rates) - min(self.rates)) / middle,
+        )
+
+    def _loaded(self, seconds: float) -> load.Result:
+        def make() -> bytes:
+            return load.request(self._process.port, TOKEN, next(self._bodies))
+
+        return uvloop.run(
+            load.run(self._process.port, make, connections=self._connections, seconds=seconds)
+        )
 
 
-def throughput(runs: int) -> list[Row]:
-    """The table of the issue."""
-    rows = []
-    for records, connections in ((10, 128), (1440, 16)):
-        for name, started in (
-            ("yardstick, async def", baseline(threads=False)),
-            ("yardstick, def", baseline(threads=True)),
-            ("edge, sync always", edge(sync_always=True)),
-            ("edge, default sync", edge(sync_always=False)),
-        ):
-            with started as process:
-                rows.append(measure(f"{records}: {name}", process, records, connections, runs))
-                print(_line(rows[-1]), flush=True)
-    return rows
+def throughput(records: int, connections: int, runs: int) -> tuple[list[Row], dict[str, float]]:
+    """The table of the issue, and the ratios: each the median of those of the single rounds.
+
+    All are started at once and take turns, so that a moment in which the machine was busy with
+    something else meets all of them.
+    """
+    started = {
+        "yardstick, async def": baseline(threads=False),
+        "yardstick, def": baseline(threads=True),
+        "edge, sync always": edge(sync_always=True),
+        "edge, default sync": edge(sync_always=False),
+    }
+    with ExitStack() as stack:
+        them = [
+            Contender(name, stack.enter_context(each), records, connections)
+            for name, each in started.items()
+        ]
+        for _run in range(runs):
+            for each in them:
+                each.slice()
+    yardsticks, edges = them[:2], them[2:]
+    ratios = {
+        f"{records}: {ours.name} / {theirs.name}": statistics.median(
+            our / their for our, their in zip(ours.rates, theirs.rates, strict=True)
+        )
+        for ours in edges
+        for theirs in yardsticks
+    }
+    return [each.row() for each in them], ratios
 
 
 def beside_large(workers: int, seconds: float) -> dict[str, float]:
-    """Small requests and health probes while two homes upload 16 MiB at a time."""
+    """Small requests and health probes while two homes upload 16 MiB at a time, one gzipped."""
     small, bodies = load.bodies(10), load.bodies(20_000, 33)
     ready = [next(bodies) for _request in range(40)]  # made before: it takes the load's own loop
-    large = iter(ready)
+    packed = [gzip.compress(body, 1) for body in ready[:5]]
     with edge(sync_always=True, workers=workers) as process:
+        port = process.port
 
-        def make(endless: Iterator[bytes]) -> Callable[[], bytes]:
-            return lambda: load.request(process.port, TOKEN, next(endless))
+        def make(endless: Iterator[bytes], encoding: str = "") -> Callable[[], bytes]:
+            return lambda: load.request(port, TOKEN, next(endless), encoding)
 
         def probe() -> bytes:
             return b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
-        async def together() -> tuple[load.Result, load.Result, load.Result]:
-            port = process.port
+        def large(source: list[bytes], encoding: str = "") -> Awaitable[load.Result]:
+            endless = itertools.cycle(source)
+            return load.run(port, make(endless, encoding), connections=1, seconds=seconds)
+
+        async def together() -> tuple[load.Result, load.Result, load.Result, load.Result]:
             return await asyncio.gather(
                 load.run(port, make(small), connections=8, seconds=seconds, pause_s=0.02),
                 load.run(port, probe, connections=1, seconds=seconds, pause_s=0.002),
-                load.run(port, make(large), connections=2, seconds=seconds),
+                large(ready[5:]),
+                large(packed, "gzip"),
             )
 
-        found, health, big = uvloop.run(together())
-    assert big.statuses[200] == sum(big.statuses.values())  # noqa: S101 - else no figure counts
+        found, health, plain, zipped = uvloop.run(together())
+        stalls = process.loop_stall_ms_max()
+    statuses = plain.statuses + zipped.statuses
+    assert set(statuses) == {200}, statuses  # noqa: S101 - else no figure counts
     return {
         "small_p50_ms": found.quantile_ms(0.5),
         "small_p99_ms": found.quantile_ms(0.99),
         "health_p50_ms": health.quantile_ms(0.5),
         "health_p99_ms": health.quantile_ms(0.99),
         "health_max_ms": health.quantile_ms(1.0),
-        "large_requests": big.statuses[200],
-        "large_mib_per_s": big.statuses[200] * len(ready[0]) / MIB / big.seconds,
+        **stalls,
+        "large_requests": statuses[200],
+        "large_mib_per_s": statuses[200] * len(ready[0]) / MIB / plain.seconds,
     }
 
 
@@ -287,6 +342,9 @@ def memory() -> dict[str, float]:
     }
 
 
+_WIDTHS = 12, 10, 9, 9, 8, 8, 8
+
+
 def _line(row: Row) -> str:
     return (
         f"{row.name:32}{row.records_per_s:12,.0f}{row.requests_per_s:10,.0f}{row.p50_ms:9.1f}"
@@ -295,37 +353,39 @@ def _line(row: Row) -> str:
     )
 
 
-def _ratios(rows: list[Row]) -> dict[str, float]:
-    rate = {row.name: row.records_per_s for row in rows}
-    return {
-        f"{records}: edge, {sync} / yardstick, {spelling}": rate[f"{records}: edge, {sync}"]
-        / rate[f"{records}: yardstick, {spelling}"]
-        for records in (10, 1440)
-        for sync in ("sync always", "default sync")
-        for spelling in ("async def", "def")
-    }
-
-
 def main() -> None:
     """Run, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", choices=("10", "1440", "large", "memory"))
     arguments = parser.parse_args()
-    head = "records a request: who", "records/s", "req/s", "p50 ms", "p99 ms", "MiB/cpu-s", "spread"
-    print(
-        f"{head[0]:32}{head[1]:>12}{head[2]:>10}{head[3]:>9}{head[4]:>9}{head[5]:>10}{head[6]:>8}"
-    )
-    rows = throughput(arguments.runs)
-    ratios = _ratios(rows)
-    for name, ratio in ratios.items():
-        print(f"{name:56}{ratio:6.1f}x")
-    found = {"1 child": beside_large(1, 8), "no child": beside_large(0, 8), "memory": memory()}
+    wanted = (arguments.only,) if arguments.only else ("10", "1440", "large", "memory")
+    report: dict[str, object] = {}
+    for records, connections in ((10, 128), (1440, 16)):
+        if str(records) in wanted:
+            rows, ratios = throughput(records, connections, arguments.runs)
+            _print_table(rows, ratios)
+            report[str(records)] = {"rows": rows, "ratios": ratios}
+    found: dict[str, dict[str, float]] = {}
+    if "large" in wanted:
+        found |= {"1 child": beside_large(1, 8), "no child": beside_large(0, 8)}
+    if "memory" in wanted:
+        found["memory"] = memory()
     for name, figures in found.items():
         print(f"{name}: " + ", ".join(f"{key} {value:.1f}" for key, value in figures.items()))
     if arguments.json:
-        report = {"rows": rows, "ratios": ratios, **found}
-        arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+        arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(report | found)))
+
+
+def _print_table(rows: list[Row], ratios: dict[str, float]) -> None:
+    head = "records/s", "req/s", "p50 ms", "p99 ms", "MiB/cpu", "/stack", "spread"
+    print(f"{'records a request: who':32}", end="")
+    print("".join(f"{name:>{width}}" for name, width in zip(head, _WIDTHS, strict=True)))
+    for row in rows:
+        print(_line(row))
+    for name, ratio in ratios.items():
+        print(f"{name:56}{ratio:6.1f}x", flush=True)
 
 
 if __name__ == "__main__":

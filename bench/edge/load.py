@@ -63,12 +63,13 @@ def bodies(records: int, fields: int = FIELDS) -> Iterator[bytes]:
         yield b"%s%04d%s%d.5%s" % (head, number % _HOMES, rest, 100_000 + number, after)
 
 
-def request(port: int, token: str, body: bytes) -> bytes:
+def request(port: int, token: str, body: bytes, encoding: str = "") -> bytes:
     """A submission on the wire."""
+    extra = b"Content-Encoding: %s\r\n" % encoding.encode() if encoding else b""
     return (
         b"POST /api/v1/submit HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n"
-        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-        % (port, token.encode(), len(body), body)
+        b"Content-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s"
+        % (port, token.encode(), extra, len(body), body)
     )
 
 

@@ -1,16 +1,18 @@
 """Structured logs: one JSON object a line on standard output, event name and fields.
 
-Guarantee: no line holds a UUID or a bearer token, whoever logs it: the last processor before the
-renderer masks both, also inside tracebacks.
+Guarantee: no line holds a UUID or a bearer token, whoever logs it: a processor masks both, also
+inside tracebacks and inside of lists. A service logs a line a request: what can be done once is.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import structlog
 
 if TYPE_CHECKING:
@@ -20,7 +22,12 @@ _UUID: Final = re.compile(
     r"(?i)\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\b"
 )
 _BEARER: Final = re.compile(r"(?i)bearer\s+\S+")
+_BEARER_CHARS_MIN: Final = len("bearer x")  # most texts are shorter, and need no search
+_UUID_CHARS_MIN: Final = 32
+_PLAIN: Final = frozenset({int, float, bool, type(None)})
 _PSEUDONYM_FIELDS: Final = frozenset({"installation"})  # 32 hex digits look like a bare UUID
+
+_encoder: Final = msgspec.json.Encoder()
 
 
 def configure(service: str) -> structlog.stdlib.BoundLogger:
@@ -29,27 +36,50 @@ def configure(service: str) -> structlog.stdlib.BoundLogger:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             redact,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _render,
         ],
         logger_factory=structlog.PrintLoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    logger: structlog.stdlib.BoundLogger = structlog.get_logger(service=service)
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(service=service).bind()
     return logger
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Mask UUIDs and bearer tokens in every text of the event."""
-    return {
-        key: value if key in _PSEUDONYM_FIELDS or not isinstance(value, str) else scrub(value)
-        for key, value in event.items()
-    }
+    for key, value in event.items():
+        if type(value) not in _PLAIN and key not in _PSEUDONYM_FIELDS:
+            event[key] = _masked(value)
+    return event
+
+
+def _masked(value: object) -> object:
+    match value:
+        case str():
+            return scrub(value)
+        case int() | float() | None:
+            return value
+        case dict():
+            return {scrub(str(key)): _masked(member) for key, member in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_masked(member) for member in value]
+        case _:  # as it shows itself: a secret does not
+            return scrub(repr(value))
+
+
+def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    try:
+        return msgspec.json.format(_encoder.encode(event), indent=0).decode()  # one line
+    except UnicodeEncodeError:  # half a surrogate pair, as a stranger's text may hold
+        return json.dumps(event)
 
 
 def scrub(text: str) -> str:
     """`text` without UUIDs and bearer tokens."""
-    return _BEARER.sub("Bearer ***", _UUID.sub("<uuid>", text))
+    if len(text) >= _UUID_CHARS_MIN:
+        text = _UUID.sub("<uuid>", text)
+    return _BEARER.sub("Bearer ***", text) if len(text) >= _BEARER_CHARS_MIN else text

@@ -81,6 +81,19 @@ class IngestMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.loop_stall_seconds = Histogram(
+            "heatpool_ingest_loop_stall_seconds",
+            "How late the event loop was: for those who waited, and by its own computing",
+            ["part"],  # wall, own
+            buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1),
+            registry=registry,
+        )
+        self.loop_stall_longest_seconds = Gauge(
+            "heatpool_ingest_loop_stall_longest_seconds",
+            "The longest of these since the start",
+            ["part"],
+            registry=registry,
+        )
         self.stream_fill = Gauge(
             "heatpool_ingest_stream_fill_ratio",
             "Bytes in TELEMETRY of those it may hold",

@@ -245,3 +245,24 @@ def _noise(count: int) -> list[dict[str, object]]:
         {"timestamp": now_s - i, **{f"f{k}": hash((i, k)) / 7e9 for k in range(8)}}
         for i in range(count)
     ]
+
+
+async def test_a_twin_of_a_request_that_is_given_up_is_told_to_come_again(
+    nats_server: NatsServer,
+) -> None:
+    """It waits for the other's message, and is not cancelled with it; its repeat is stored once."""
+    async with running_edge(nats_server) as edge:
+        publisher = edge.ports.publisher
+        nats_server.signal(signal.SIGSTOP)
+        first = asyncio.create_task(publisher.publish(_prepared(1), {}))
+        await asyncio.sleep(0)
+        twin = asyncio.create_task(publisher.publish(_prepared(1), {}))
+        await asyncio.sleep(0.05)
+        first.cancel()
+        with pytest.raises(PublishUnavailableError, match="given up"):
+            await twin
+        nats_server.signal(signal.SIGCONT)
+
+        await publisher.publish(_prepared(1), {})
+
+        assert await edge.messages() == 1

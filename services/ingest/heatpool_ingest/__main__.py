@@ -17,7 +17,7 @@ from heatpool_chassis.permissions import Role
 from heatpool_chassis.probing import probe
 from heatpool_chassis.settings import SettingsError, described, load
 from heatpool_contract import subjects
-from heatpool_ingest import otel
+from heatpool_ingest import otel, stalls
 from heatpool_ingest.app import create_app
 from heatpool_ingest.edge import Edge, Ports
 from heatpool_ingest.erased import Erased
@@ -73,6 +73,7 @@ async def _run(settings: Settings) -> None:
                 app = create_app(Edge(settings, life, metrics, ports), log)
                 await life.serve(app, settings.host, settings.port)
                 _quiet_gc()
+                followers.create_task(stalls.watch(life, metrics))  # the start is nobody's wait
                 life.set_check("started", ok=True)
                 log.info("listening", port=settings.port)
                 await life.stopping.wait()

@@ -10,6 +10,7 @@ and checked column by column, which runs in C; only a group with a stray value i
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -28,7 +29,7 @@ from heatpool_contract.telemetry import (
     Record,
     Value,
 )
-from heatpool_ingest.grouping import Counts, Group, groups_of
+from heatpool_ingest.grouping import Counts, Group, Rows, groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,7 +66,7 @@ class Admitted(msgspec.Struct, frozen=True):
     values_dropped: list[Tally]
 
 
-def admit(slices: Iterable[Sequence[Record | None]], now_s: float) -> Admitted:
+def admit(slices: Iterable[Sequence[Record | None] | Rows], now_s: float) -> Admitted:
     """Frames and tallies of all records, seen at `now_s` (seconds since 1970).
 
     A slice is let go before the next is asked for; None is a record that was too large to read.
@@ -85,7 +86,7 @@ def admit(slices: Iterable[Sequence[Record | None]], now_s: float) -> Admitted:
             names.update(shape)
         if len(names) > FIELDS_PER_REQUEST_MAX:
             raise RequestRefusedError(Refusal.FIELDS_TOO_MANY, limit=FIELDS_PER_REQUEST_MAX)
-        first += len(records)
+        first += len(records.values if isinstance(records, Rows) else records)
     frames = [columns.frame(shape) for shape, columns in dense.items()]
     return Admitted(
         frames=frames,
@@ -201,9 +202,17 @@ def _clean(column: tuple[Value, ...]) -> list[float] | None:
     numbers: list[float] = list(map(int, column) if kinds == {bool} else column)  # type: ignore[arg-type]  # checked above
     if kinds != {bool} and bool in kinds:
         numbers = [int(value) if isinstance(value, bool) else value for value in numbers]
-    if max(numbers) > VALUE_ABS_MAX or min(numbers) < -VALUE_ABS_MAX:
-        return None
-    return numbers
+    return numbers if _in_range(numbers) else None
+
+
+def _in_range(numbers: list[float]) -> bool:
+    """Whether all are: their Euclidean length, one pass in C, is never less than the largest."""
+    try:
+        if math.hypot(*numbers) <= VALUE_ABS_MAX:
+            return True
+    except OverflowError:  # an integer that no float can hold
+        return False
+    return max(numbers) <= VALUE_ABS_MAX and min(numbers) >= -VALUE_ABS_MAX
 
 
 def _fault(value: Value) -> Refusal | None:

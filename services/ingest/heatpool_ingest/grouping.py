@@ -10,7 +10,7 @@ by `zip`, and its times are checked one by one only if the oldest or the newest 
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from heatpool_contract.answers import Tally
 from heatpool_contract.refusals import Refusal
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 _DAY_MS: Final = 86_400_000
 _SECONDS_PLAUSIBLE_MAX: Final = 1e11  # the year 5138; what is larger counts milliseconds
 _NUMBERS: Final = frozenset({int, float})
+
+
+class Rows(NamedTuple):
+    """Records that are known to have the same members: their values, in the order of the names."""
+
+    names: tuple[str, ...]
+    values: list[tuple[Value, ...]]
 
 
 class Counts:
@@ -59,7 +66,7 @@ class Group:
 
 
 def groups_of(
-    records: Sequence[Record | None], first: int, now_s: float, rejected: Counts
+    records: Sequence[Record | None] | Rows, first: int, now_s: float, rejected: Counts
 ) -> Iterator[tuple[tuple[str, ...], Group]]:
     """Names and columns of the records that have a good time; `first` is the index of the first."""
     for shape, sent in _grouped(records, first, rejected).items():
@@ -85,10 +92,15 @@ def timestamp_ms(value: Value, now_s: float) -> int | Refusal:
 
 
 def _grouped(
-    records: Sequence[Record | None], first: int, rejected: Counts
+    records: Sequence[Record | None] | Rows, first: int, rejected: Counts
 ) -> dict[tuple[str, ...], Group]:
     """Records by their names. Neighbours mostly have the same: runs of them are taken in C."""
     groups: dict[tuple[str, ...], Group] = {}
+    if isinstance(records, Rows):
+        alike = groups[records.names] = Group()
+        alike.rows += records.values
+        alike.indexes += range(first, first + len(records.values))
+        return groups
     index = first
     key: Callable[[Record | None], tuple[str, ...] | None] = _shape
     if None not in records:

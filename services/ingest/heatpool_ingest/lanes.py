@@ -10,12 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import asynccontextmanager
 from enum import Enum
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+from typing import Final
 
 LIVE_BODY_BYTES_MAX: Final = 64 * 1024
 """As sent. Plain, 200 records of 11 fields; gzipped, more than a day of minutes."""
@@ -43,22 +39,20 @@ class Budget:
         self._wait_s = wait_s
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    @asynccontextmanager
-    async def hold(self, size_bytes: int) -> AsyncIterator[None]:
-        """Hold `size_bytes` (at most everything) for the length of the block.
+    def hold(self, size_bytes: int) -> _Held:
+        """Hold `size_bytes` (at most everything) for the length of an `async with`.
 
         Raises:
-            LaneFullError: not within the lane's patience.
+            LaneFullError: on entry, not within the lane's patience.
         """
-        cost = min(max(size_bytes, _COST_BYTES_MIN), self.bytes_max)
+        return _Held(self, min(max(size_bytes, _COST_BYTES_MIN), self.bytes_max))
+
+    async def take(self, cost: int) -> None:
+        """Wait for `cost` bytes and hold them. Raises as `hold`."""
         if self._waiting or self.held_bytes + cost > self.bytes_max:
             await self._turn(cost)
         else:
             self.held_bytes += cost
-        try:
-            yield
-        finally:
-            self._free(cost)
 
     async def _turn(self, cost: int) -> None:
         if len(self._waiting) >= WAITING_MAX:
@@ -71,15 +65,16 @@ class Budget:
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self._free(cost)  # it was our turn in the very moment that we gave up
+                self.free(cost)  # it was our turn in the very moment that we gave up
             else:
                 self._waiting.remove(entry)
-                self._free(0)  # whoever stood behind may fit
+                self.free(0)  # whoever stood behind may fit
             if isinstance(error, TimeoutError):
                 raise LaneFullError from error
             raise
 
-    def _free(self, cost: int) -> None:
+    def free(self, cost: int) -> None:
+        """Give back what was held, to whoever waits."""
         self.held_bytes -= cost
         while self._waiting:
             wanted, turn = self._waiting[0]
@@ -90,6 +85,20 @@ class Budget:
             self._waiting.popleft()
             self.held_bytes += wanted
             turn.set_result(None)
+
+
+class _Held:
+    """Some bytes of a budget; `contextlib`'s generators would cost more than the taking."""
+
+    def __init__(self, budget: Budget, cost: int) -> None:
+        self._budget = budget
+        self._cost = cost
+
+    async def __aenter__(self) -> None:
+        await self._budget.take(self._cost)
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._budget.free(self._cost)
 
 
 class Lanes:

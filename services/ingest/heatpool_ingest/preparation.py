@@ -17,11 +17,13 @@ from heatpool_contract.frames import CHUNK_BYTES_MAX, Chunk, Frame
 from heatpool_contract.refusals import Refusal
 from heatpool_ingest.admission import RequestRefusedError, admit
 from heatpool_ingest.inflate import inflated
+from heatpool_ingest.opening import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from heatpool_contract.identity import ModelSlug, Pseudonym
+    from heatpool_ingest.opening import Opened
 
 _ENVELOPE_BYTES: Final = 512  # the chunk's members around its frames: names, ids, brackets
 _FRAMES_BYTES_MAX: Final = CHUNK_BYTES_MAX - _ENVELOPE_BYTES
@@ -55,9 +57,9 @@ def prepare(body: bytes, encoding: str, now_s: float, pseudonym_key: bytes) -> P
     """
     text = inflated(body, encoding)
     try:
-        submission = telemetry.open_envelope(text)
-        installation, model = _sender(submission, pseudonym_key)
-        admitted = admit(telemetry.slices(submission), now_s)
+        sent = opened(text)
+        installation, model = _sender(sent, pseudonym_key)
+        admitted = admit(sent.slices, now_s)
     except telemetry.MisshapenSubmissionError as error:
         raise RequestRefusedError(Refusal.BODY_MISSHAPEN, detail=str(error)) from error
     except telemetry.MalformedSubmissionError as error:
@@ -68,7 +70,7 @@ def prepare(body: bytes, encoding: str, now_s: float, pseudonym_key: bytes) -> P
             Chunk(
                 installation=installation,
                 model=model,
-                version=submission.version,
+                version=sent.head.version,
                 received_ms=round(now_s * 1000),
                 frames=[msgspec.Raw(piece) for piece in pieces],
             )
@@ -79,30 +81,30 @@ def prepare(body: bytes, encoding: str, now_s: float, pseudonym_key: bytes) -> P
         installation=installation,
         model=model,
         subject=subjects.telemetry_subject(model, installation),
-        message_id=subjects.message_id(installation, model, submission.version, encoded),
+        message_id=subjects.message_id(installation, model, sent.head.version, encoded),
         payloads=payloads,
         body_bytes=len(text),
-        records_sent=len(submission.data),
+        records_sent=sent.records_sent,
         records=admitted.records,
         samples=admitted.samples,
         rejections=admitted.rejections,
         values_dropped=admitted.values_dropped,
-        sent_at=submission.sent_at,
+        sent_at=sent.head.sent_at,
     )
 
 
-def _sender(submission: telemetry.Envelope, pseudonym_key: bytes) -> tuple[Pseudonym, ModelSlug]:
-    sender = identity.installation_id(submission.installation_id)
+def _sender(sent: Opened, pseudonym_key: bytes) -> tuple[Pseudonym, ModelSlug]:
+    sender = identity.installation_id(sent.head.installation_id)
     if sender is None:
         raise RequestRefusedError(Refusal.INSTALLATION_ID_INVALID)
-    model = identity.model_slug(submission.heatpump_model)
+    model = identity.model_slug(sent.head.heatpump_model)
     if model is None:
         raise RequestRefusedError(Refusal.MODEL_INVALID)
-    if not identity.is_version(submission.version):
+    if not identity.is_version(sent.head.version):
         raise RequestRefusedError(Refusal.VERSION_INVALID)
-    if not submission.data:
+    if not sent.records_sent:
         raise RequestRefusedError(Refusal.DATA_EMPTY)
-    if len(submission.data) > telemetry.RECORDS_PER_REQUEST_MAX:
+    if sent.records_sent > telemetry.RECORDS_PER_REQUEST_MAX:
         raise RequestRefusedError(Refusal.RECORDS_TOO_MANY, limit=telemetry.RECORDS_PER_REQUEST_MAX)
     return identity.pseudonym(sender, pseudonym_key), model
 

@@ -63,6 +63,8 @@ class _Waiting(msgspec.Struct, frozen=True):
     subject: str
     payload: bytes
     headers: dict[str, str]
+    expires_s: float
+    """On the loop's clock: when nobody waits for it any longer."""
     done: asyncio.Future[Stored]
 
 
@@ -91,12 +93,11 @@ class Publisher:
         if longest + HEADERS_BYTES_MAX > self._client.max_payload:
             # nats-py counts the payload alone; the server counts both and cuts the connection.
             raise PublishUnavailableError("max_payload of the server is too small")
+        if len(prepared.payloads) == 1:
+            return await self._in_group(prepared, headers)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                if len(prepared.payloads) == 1:
-                    return await self._in_group(prepared, headers)
-                async with self._large:
-                    return await self._batch_of_one(prepared, headers)
+            async with asyncio.timeout(self._timeout_s), self._large:
+                return await self._batch_of_one(prepared, headers)
         except (nats.errors.Error, TimeoutError, ConnectionError) as error:
             raise PublishUnavailableError(_describe(error)) from error
 
@@ -123,27 +124,24 @@ class Publisher:
 
     async def _in_group(self, prepared: Prepared, headers: Mapping[str, str]) -> Stored:
         known = self._by_id.get(prepared.message_id)
-        if known is not None:  # the same request, twice at the same time
-            return msgspec.structs.replace(await asyncio.shield(known), duplicate=True)
-        done: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
-        self._by_id[prepared.message_id] = done
+        if known is not None and not known.done():  # the same request, twice at the same time
+            return await _as_duplicate(known)
+        loop = asyncio.get_running_loop()
         one = _Waiting(
             message_id=prepared.message_id,
             subject=prepared.subject,
             payload=prepared.payloads[0],
             headers={**headers, subjects.HEADER_MSG_ID: f"{prepared.message_id}-0"},
-            done=done,
+            expires_s=loop.time() + self._timeout_s,
+            done=loop.create_future(),
         )
+        self._by_id[prepared.message_id] = one.done
         self._waiting.append(one)
         if len(self._flushing) < GROUPS_IN_FLIGHT_MAX:
             task = asyncio.create_task(self._flush())
             self._flushing.add(task)
             task.add_done_callback(self._flushing.discard)
-        try:
-            return await asyncio.shield(done)
-        except asyncio.CancelledError:
-            _fail([one], "given up")  # what nobody waits for any more is not sent later
-            raise
+        return await one.done  # who is cancelled cancels it, and it is not sent any more
 
     async def _flush(self) -> None:
         """Commit group after group until nobody waits."""
@@ -151,29 +149,36 @@ class Publisher:
             if not (group := self._next_group()):
                 return
             try:
-                async with asyncio.timeout(self._timeout_s):
+                # The oldest one's time is all that the group has: nobody waits for longer than his.
+                async with asyncio.timeout_at(group[0].expires_s):
                     await self._commit(group)
             except (nats.errors.Error, TimeoutError, ConnectionError) as error:
                 _fail(group, _describe(error))
             finally:
                 _fail(group, "interrupted")
                 for one in group:
-                    self._by_id.pop(one.message_id, None)
+                    self._forget(one)
 
     def _next_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
-        size = 0
+        size, now_s = 0, asyncio.get_running_loop().time()
         while self._waiting and len(group) < GROUP_MESSAGES_MAX:
             one = self._waiting[0]
             size += len(one.payload)
             if group and size > GROUP_BYTES_MAX:
                 break
             self._waiting.popleft()
+            if one.expires_s <= now_s:
+                _fail([one], TimeoutError.__name__)
             if one.done.done():
-                self._by_id.pop(one.message_id, None)
+                self._forget(one)
             else:
                 group.append(one)
         return group
+
+    def _forget(self, one: _Waiting) -> None:
+        if self._by_id.get(one.message_id) is one.done:  # not that of a repeat of what was given up
+            del self._by_id[one.message_id]
 
     async def _commit(self, group: list[_Waiting]) -> None:
         loop = asyncio.get_running_loop()
@@ -242,6 +247,17 @@ class _Costs:
     def batch_took(self, batch_s: float) -> None:
         self._batch_s += _LEARNING * (batch_s - self._batch_s)
         self._single_s += _FORGETTING * (_SINGLE_S - self._single_s)
+
+
+async def _as_duplicate(known: asyncio.Future[Stored]) -> Stored:
+    """Wait for what another request sends just now."""
+    try:
+        return msgspec.structs.replace(await asyncio.shield(known), duplicate=True)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise PublishUnavailableError("given up") from None  # by the other one
 
 
 async def _together(work: list[Coroutine[None, None, None]]) -> None:

@@ -7,6 +7,7 @@ both ways are length-prefixed MessagePack. It imports neither broker nor web fra
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from typing import BinaryIO, Final
@@ -18,6 +19,7 @@ from heatpool_ingest.admission import RequestRefusedError
 from heatpool_ingest.preparation import Prepared, prepare
 
 LENGTH_BYTES: Final = 8
+GC_OBJECTS: Final = 50_000
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -78,6 +80,8 @@ def main() -> None:
     """Entry point of the child."""
     for number in (signal.SIGTERM, signal.SIGINT):  # sent to the whole group; the parent decides
         signal.signal(number, signal.SIG_IGN)
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS, 20, 50)  # a job makes many objects and hardly any cycle
     serve(sys.stdin.buffer, sys.stdout.buffer)
 
 

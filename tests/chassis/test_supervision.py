@@ -52,6 +52,7 @@ async def test_readiness_beats_and_the_end_are_told(systemd: Systemd, life: Life
     """Nothing before readiness; beats after it; STOPPING as soon as the signal came."""
 
     async def work() -> None:
+        """Like a service that has nothing to do."""
         await life.stopping.wait()
 
     process = asyncio.create_task(lifecycle.run(life, work))

@@ -74,7 +74,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         HEATPOOL_WRITER_DURABLE_S="1",
         HEATPOOL_TRAINER_QUIET_S="2",
         HEATPOOL_TRAINER_INTERVAL_S_MIN="0",
-        HEATPOOL_TRAINER_QUARANTINE_DAYS="0",
     )
     try:
         pool.start(("nats", "victoria", "ingest", "writer", "trainer", "modelhub"))

@@ -1,8 +1,8 @@
 """What a sample costs, measured, and what that makes of 100 to 1,000,000 homes.
 
 In: a pool of this machine; simulated homes deliver ten days of minutes, an hour a request. Out: a
-table (docs/operations/capacity.md); `--json FILE` with what was measured; `--plot FILE`. Measured are
-processor time, bytes on the wire and on disk; the rest is arithmetic.
+table (docs/operations/capacity.md); `--json FILE` with what was measured; `--plot FILE`. Measured
+are processor time, bytes on the wire and on disk; the rest is arithmetic.
 """
 
 from __future__ import annotations
@@ -136,8 +136,10 @@ def need(measured: Measured, homes: int, interval_s: float = 60.0) -> Need:
 def table(measured: Measured) -> str:
     """One line a decade."""
     lines = [
-        "| homes | samples/s | cores: edge, NATS, writer, store | store disk | stream disk "
-        "| store memory | hub memory | network |",
+        (
+            "| homes | samples/s | cores: edge, NATS, writer, store | store disk | stream disk "
+            "| store memory | hub memory | network |"
+        ),
         "|---|---|---|---|---|---|---|---|",
     ]
     for homes in DECADES:

@@ -97,6 +97,8 @@ class TopicMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     model: str
     source: str
+    age_s_max: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 600.0
+    """A value that has not come again for so long is unread: longer for those that say changes."""
     topics: tuple[Topic, ...]
 
 

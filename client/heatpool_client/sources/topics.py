@@ -17,21 +17,18 @@ from heatpool_client.sources.mapping import Seen, Topic, TopicMap, judge
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-AGE_S_MAX: Final = 600.0
 _WORDS: Final = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0}
 
 
 class TopicSource:
     """The newest value of each topic."""
 
-    def __init__(
-        self, topics: TopicMap, now_s: Callable[[], float], age_s_max: float = AGE_S_MAX
-    ) -> None:
+    def __init__(self, topics: TopicMap, now_s: Callable[[], float]) -> None:
         """Nothing has come yet."""
         self.names = sorted({one.topic for one in topics.topics})
         self._topics = topics.topics
         self._now_s = now_s
-        self._age_s_max = age_s_max
+        self._age_s_max = topics.age_s_max
         self._newest: dict[str, tuple[float, bytes]] = {}
         self._lock = threading.Lock()
 

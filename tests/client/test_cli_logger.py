@@ -22,7 +22,10 @@ from simulators.tiny_detector import HOT, payload
 import heatpool_client
 from heatpool_client import updating
 from heatpool_client.__main__ import cli
+from heatpool_client.commands.advice import ADVICE
 from heatpool_client.commands.shell import Surroundings
+from heatpool_client.fault_texts import TEXTS
+from heatpool_client.faults import Exit, Fault
 from heatpool_client.home import Home, write_private
 from heatpool_client.mqtt import Broker, MqttSettings
 from heatpool_client.notifying import AlertSettings
@@ -107,7 +110,8 @@ def test_the_doctor_finds_nothing_wrong(heatpool: Heatpool, pool: Pool, hub: Hub
     assert result.exit_code == 0, result.output
     assert set(findings(result).values()) == {"ok"}
     assert set(findings(result)) == {
-        "config", "token", "keys", "consent", "clock", "spool", "erasure", "model", "pool",
+        "config", "token", "keys", "consent", "clock", "disk", "spool", "erasure", "alerts",
+        "model", "pool",
     }  # fmt: skip  # one list
 
 
@@ -140,6 +144,30 @@ def test_the_doctor_survives_garbage(
     assert "spool_damaged 1" in heatpool("doctor", "--offline").output
     home.config.write_text("nonsense", encoding="utf-8")
     assert findings(heatpool("doctor", "--json")) == {"config": "error"}
+
+
+def test_the_doctor_looks_at_source_and_alerts(heatpool: Heatpool, pool: Pool) -> None:
+    """A map that does not exist and a key that nobody knows are errors with a remedy."""
+    write_private(pool.home.source, b'kind = "modbus"\nmap = "idm_navigator_2_0"\nhost = "x"\n')
+    write_private(pool.home.alerts, b'urls = ["ntfys://secret"]\n')
+    result = heatpool("doctor", "--offline", "--json")
+    assert (findings(result)["source"], findings(result)["alerts"]) == ("ok", "ok")
+    assert "secret" not in result.output
+    write_private(pool.home.source, b'kind = "modbus"\nmap = "none_such"\nhost = "x"\n')
+    write_private(pool.home.alerts, b"colour = 1\n")
+    result = heatpool("doctor", "--offline", "--json")
+    assert (findings(result)["source"], findings(result)["alerts"]) == ("error", "error")
+    assert "Mend the map" in result.output
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [one for one in Fault if TEXTS[one].exit is not Exit.INPUT or one is Fault.MAP_INVALID],
+)
+def test_whatever_the_doctor_finds_it_says_what_to_do(fault: Fault) -> None:
+    """In both languages: the error's own text names a command, or the table has an advice."""
+    said = ADVICE.get(fault)
+    assert all(said) if said is not None else "`" in TEXTS[fault].en and "`" in TEXTS[fault].de
 
 
 class Still:

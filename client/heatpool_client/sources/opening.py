@@ -79,6 +79,16 @@ def read_settings(home: Home) -> SourceSettings:
         raise ClientError(Fault.CONFIG_INVALID, f"{home.source.name}: {error}") from error
 
 
+def read_map(settings: SourceSettings) -> int:
+    """How many values its map has; opens nothing.
+
+    Raises:
+        ClientError: `map_invalid`, `file_unreadable`, `extra_missing`.
+    """
+    kind = {"modbus": RegisterMap, "mqtt": TopicMap}.get(settings.kind, QueryMap)
+    return len(mapping.values_of(mapping.load(settings.map, _path(settings), kind)))
+
+
 @contextmanager
 def opened(
     settings: SourceSettings, now_s: Callable[[], float] = time.time, *, retained: bool = False
@@ -94,7 +104,7 @@ def opened(
     Raises:
         ClientError: `map_invalid`, `config_invalid`, `extra_missing`, `broker_unreachable`.
     """
-    path = Path(settings.map) if settings.map.endswith((".yaml", ".yml")) else None
+    path = _path(settings)
     if settings.kind == "modbus":
         registers = mapping.load(settings.map, path, RegisterMap)
         host = _needed("host", settings.host)
@@ -130,6 +140,10 @@ def _database(settings: SourceSettings, kind: Kind) -> Database:
         password=settings.password,
         token=settings.token,
     )
+
+
+def _path(settings: SourceSettings) -> Path | None:
+    return Path(settings.map) if settings.map.endswith((".yaml", ".yml")) else None
 
 
 def _needed(name: str, value: str | None) -> str:

@@ -10,6 +10,7 @@ import pytest
 from simulators.command_output import document
 
 from heatpool_client import consent, setup
+from heatpool_client.faults import ClientError
 from heatpool_client.home import Home
 from heatpool_client.pool import Pool
 from heatpool_client.telemetry import Telemetry
@@ -170,7 +171,7 @@ def test_setting_up_on_a_full_disk_says_so(
     others = fill(disk)
     home = Home(disk / "new")
     choices = setup.Choices(settings={"server": "https://pool.example", "model": "AERO SLM"})
-    with pytest.raises(setup.ClientError) as caught:
+    with pytest.raises(ClientError) as caught:
         setup.initialise(home, choices, fake_time.now_s, os.urandom)
     assert caught.value.code == "state_unusable"
     others.unlink()

@@ -71,7 +71,7 @@ def run(home: Home, text: str, expected: int = 0) -> str:
     return done.stdout
 
 
-def sent(hub: Hub) -> list[dict[str, float | bool]]:
+def sent(hub: Hub) -> list[dict[str, object]]:
     """What the pool has of it, without times."""
     records = [dict(record) for one in hub.submissions for record in one.data]
     return [{name: one[name] for name in one if name != "timestamp"} for one in records]

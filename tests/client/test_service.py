@@ -37,7 +37,7 @@ START_S_MAX = 30.0
 
 def of_unit(key: str) -> str:
     """The value of a setting of the unit."""
-    return re.findall(rf"^{key}=(.*)$", UNIT, re.MULTILINE)[0]
+    return str(re.findall(rf"^{key}=(.*)$", UNIT, re.MULTILINE)[0])
 
 
 def unit_command() -> tuple[list[str], str]:

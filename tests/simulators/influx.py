@@ -1,4 +1,4 @@
-"""A real InfluxDB of a test's own (Debian's package 1.6, deploy/install/debian.sh influxdb influxd)."""
+"""A real InfluxDB of a test's own (Debian's package 1.6, deploy/install/debian.sh influxd influxdb)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ USER, PASSWORD, DATABASE = "logger", "of-this-test", "home"
 def running(folder: Path) -> Iterator[str]:
     """Its address; with a user who may write and read the database `home`."""
     if PROGRAM is None:
-        pytest.skip("influxd is not installed: run deploy/install/debian.sh influxdb influxd")
+        pytest.skip("influxd is not installed: run deploy/install/debian.sh influxd influxdb")
     port = free_port()
     environment = {
         **os.environ,

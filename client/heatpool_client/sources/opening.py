@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from heatpool_client.home import Home
-    from heatpool_client.sources.mapping import Seen
+    from heatpool_client.sources.mapping import AnyMap, Seen
     from heatpool_client.sources.queries import Kind
 
 Every = Annotated[float, msgspec.Meta(ge=1, le=3600)]
@@ -85,7 +85,8 @@ def read_map(settings: SourceSettings) -> int:
     Raises:
         ClientError: `map_invalid`, `file_unreadable`, `extra_missing`.
     """
-    kind = {"modbus": RegisterMap, "mqtt": TopicMap}.get(settings.kind, QueryMap)
+    kinds: dict[str, type[AnyMap]] = {"modbus": RegisterMap, "mqtt": TopicMap}
+    kind = kinds.get(settings.kind, QueryMap)
     return len(mapping.values_of(mapping.load(settings.map, _path(settings), kind)))
 
 

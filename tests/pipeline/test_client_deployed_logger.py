@@ -6,21 +6,19 @@ address for everything else, and asks the check with its `installation_id` and n
 
 from __future__ import annotations
 
-import threading
 import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from simulators.caddy import Caddy
 
 from heatpool_client import setup
 from heatpool_client.clock import SYSTEM
 from heatpool_client.home import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pool import Pool
@@ -31,51 +29,8 @@ SUBMIT = "/api/v1/submit"
 WAIT_S_MAX = 30.0
 
 
-@contextmanager
-def front(pool: Pool) -> Iterator[str]:
-    """What the TLS front does: submissions and receipts to the edge, the rest to the hub."""
-
-    class Handler(BaseHTTPRequestHandler):
-        """One request."""
-
-        def handle_any(self) -> None:
-            """Pass it on."""
-            to_edge = self.path.startswith((SUBMIT, "/api/v1/receipt"))
-            target = pool.stack.ingest_url if to_edge else pool.stack.modelhub_url
-            length = int(self.headers.get("content-length") or 0)
-            names = ("authorization", "content-type")
-            answer = httpx.request(
-                self.command,
-                target + self.path,
-                headers={name: self.headers[name] for name in names if self.headers[name]},
-                content=self.rfile.read(length),
-            )
-            self.send_response(answer.status_code)
-            self.send_header("content-length", str(len(answer.content)))
-            for name in ("content-type", "x-model-hash", "x-model-name", "etag"):
-                if name in answer.headers:
-                    self.send_header(name, answer.headers[name])
-            self.end_headers()
-            self.wfile.write(answer.content)
-
-        do_GET = do_POST = handle_any  # noqa: N815 - the names http.server looks for
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def test_a_deployed_logger_goes_on_working(pool: Pool, tmp_path: Path) -> None:
-    """Strings in its records, one address for all, no signature; and ours takes that address."""
+    """Through the public door: one address for all, no signature; and ours takes that address."""
     pool.start(("modelhub",))
     now_s = int(time.time())
     records = [
@@ -90,8 +45,15 @@ def test_a_deployed_logger_goes_on_working(pool: Pool, tmp_path: Path) -> None:
     submission = {
         "installation_id": HOME, "heatpump_model": "AERO SLM", "version": "0.6.1", "data": records,
     }  # fmt: skip  # one table
-    with front(pool) as url, httpx.Client() as logger:
-        telemetry_url = url + SUBMIT
+    door = Caddy(
+        tmp_path / "door",
+        edges=pool.stack.ingest_url.removeprefix("http://"),
+        hubs=pool.stack.modelhub_url.removeprefix("http://"),
+    )
+    door.start()
+    with ExitStack() as stack, httpx.Client(verify=door.trusting()) as logger:
+        stack.callback(door.stop)
+        telemetry_url = door.url + SUBMIT
         logger.headers["authorization"] = f"Bearer {pool.token}"
         posted = logger.post(telemetry_url, json=submission)
         base = telemetry_url.replace(SUBMIT, "")

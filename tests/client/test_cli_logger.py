@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import httpx
 import msgspec
 import pytest
@@ -178,10 +179,10 @@ class Still:
         return [Seen("temp_flow", "°C", 40.0, "ok", 0, 99)]
 
 
-def test_becoming_eligible_is_told_once(
+def test_a_change_of_eligibility_is_told_once(
     pool: Pool, hub: Hub, environ: dict[str, str], fake_time: FakeTime
 ) -> None:
-    """After the update that says so; a restart does not tell it again."""
+    """After the update that says so, in both directions; a restart does not tell it again."""
     hub.release = release(payload())
     hub.eligible = False
     updating.note(pool, pool.update())
@@ -197,9 +198,13 @@ def test_becoming_eligible_is_told_once(
         again = Logger(pool, telemetry, AlertSettings())
         fake_time.now_s += 7 * 3600
         again.cycle(Still())
+        assert again._notifier.state == logger._notifier.state
+        hub.eligible = False
+        updating.note(pool, pool.update())
+        again.cycle(Still())
     assert told_before == {}
     assert list(logger._notifier.state.told) == ["became_eligible"]
-    assert again._notifier.state == logger._notifier.state
+    assert again._notifier.state.told["no_longer_eligible"].severity == "warning"
 
 
 def test_the_readme_lists_every_command() -> None:
@@ -218,3 +223,16 @@ def test_completion_is_printed(shell: str) -> None:
     assert "_HEATPOOL_COMPLETE" in result.output
     if shell == "bash":
         subprocess.run(["bash", "-n"], input=result.output, text=True, check=True)
+
+
+def test_every_command_has_json_home_and_language() -> None:
+    """Scripts need no exception list; `completion` alone prints a script as it is."""
+    without = []
+    pending: list[tuple[str, click.Command]] = list(cli.commands.items())
+    while pending:
+        name, command = pending.pop()
+        if isinstance(command, click.Group):
+            pending += [(f"{name} {inner}", one) for inner, one in command.commands.items()]
+        elif not {"as_json", "home", "language"} <= {one.name for one in command.params}:
+            without.append(name)
+    assert without == ["completion"]

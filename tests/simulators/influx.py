@@ -1,4 +1,4 @@
-"""A real InfluxDB of a test's own (Debian's package 1.6, deploy/install/debian.sh influxd influxdb)."""
+"""A real InfluxDB of a test's own (Debian's 1.6: deploy/install/debian.sh influxd influxdb)."""
 
 from __future__ import annotations
 

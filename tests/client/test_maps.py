@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from simulators.gateway import TOPIC_MAPS
 from simulators.heat_pump import REGISTER_MAPS, words_of
 
+import heatpool_client
 from heatpool_client.faults import ClientError, Fault
 from heatpool_client.sources.mapping import (
     UNITS,
@@ -41,6 +43,8 @@ def test_shipped_maps_are_valid_and_name_their_source(name: str) -> None:
     assert found.source.startswith("https://")
     assert all((one.source or "https://").startswith("https://") for one in values_of(found))
     assert len(values_of(found)) >= 5
+    page = Path(heatpool_client.__file__).parents[2] / "docs" / "client" / "sources.md"
+    assert f"| `{name}` |" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", shipped())

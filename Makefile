@@ -13,7 +13,7 @@ MEMBERS := contract chassis ingest writer trainer modelhub client fleet deploy
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(STAMP) victoria mosquitto caddy  ## install Python packages (uv.lock), VictoriaMetrics, Mosquitto, Caddy
+setup: $(STAMP) victoria mosquitto influxdb caddy  ## install Python packages (uv.lock), VictoriaMetrics, Mosquitto, InfluxDB, Caddy
 
 $(STAMP): uv.lock pyproject.toml $(wildcard */pyproject.toml services/*/pyproject.toml)
 	@deploy/install/uv.sh
@@ -28,6 +28,9 @@ mosquitto:
 
 caddy:
 	@deploy/install/debian.sh caddy caddy
+
+influxdb:
+	@deploy/install/debian.sh influxd influxdb
 
 test: setup lint types isolation  ## the whole suite
 	$(RUN)pytest -n $(WORKERS) --dist worksteal
@@ -105,6 +108,9 @@ attacks: setup  ## every attack of the table, and a report
 transcript: setup  ## a home contributes, updates, and refuses bad models
 	$(RUN)python tests/attacks/transcript.py
 
+transcript-offline: setup  ## 48 hours offline with kills, then online: sums in the store
+	$(RUN)pytest -q -s tests/pipeline/test_client_offline.py
+
 up: setup  ## run all servers and services until Ctrl-C (STATE=folder)
 	$(RUN)heatpoolctl up --state $(STATE)
 
@@ -115,4 +121,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria mosquitto caddy test quick lint fmt types isolation sizes wheels schema api-docs dashboards demo attacks transcript bench bench-edge bench-hub bench-rollup nginx bench-pipeline chaos faults-edge fuzz up down clean
+.PHONY: help setup victoria mosquitto influxdb caddy test quick lint fmt types isolation sizes wheels schema api-docs dashboards demo attacks transcript transcript-offline bench bench-edge bench-hub bench-rollup nginx bench-pipeline chaos faults-edge fuzz up down clean

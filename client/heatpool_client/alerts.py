@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 Severity = Literal["info", "warning", "alarm"]
-Kind = Literal["anomaly", "became_eligible"]
+Kind = Literal["anomaly", "became_eligible", "no_longer_eligible"]
 _RANK: Final[dict[Severity, int]] = {"info": 0, "warning": 1, "alarm": 2}
 HELD_MAX: Final = 20
 _DAY_MIN: Final = 1440

@@ -133,9 +133,9 @@ def number(value: object) -> Number | str:
         return VALUE_NOT_NUMERIC
     try:
         found = float(value)
-    except OverflowError:  # an int of more than 308 digits
+    except ArithmeticError:  # an int of more than 308 digits, a quotient that fails when asked
         return VALUE_OUT_OF_RANGE
-    except (TypeError, ValueError):  # an array
+    except (TypeError, ValueError, LookupError, RuntimeError):  # an array, a sensor that is gone
         return VALUE_NOT_NUMERIC
     if not -VALUE_ABS_MAX <= found <= VALUE_ABS_MAX:  # also NaN
         return VALUE_OUT_OF_RANGE

@@ -77,6 +77,7 @@ class Broker:
             self._client.will_set(will.topic, will.payload, qos=1, retain=True)
         self._retained: dict[str, bytes] = {}
         self._takers: dict[str, Callable[[str, bytes], None]] = {}
+        self._fresh_only: set[str] = set()
         self._up = threading.Event()
         self._refused = ""
         self._client.on_connect = self._connected
@@ -111,9 +112,19 @@ class Broker:
                 if wait:
                     sent.wait_for_publish(PUBLISH_S_MAX)
 
-    def subscribe(self, topic: str, take: Callable[[str, bytes], None]) -> None:
-        """Have `take(topic, payload)` called in the network thread; `topic` may have wildcards."""
+    def subscribe(
+        self, topic: str, take: Callable[[str, bytes], None], *, retained: bool = True
+    ) -> None:
+        """Have `take(topic, payload)` called in the network thread; `topic` may have wildcards.
+
+        Args:
+            topic: one, or a pattern.
+            take: what to do.
+            retained: also with what the broker has kept, of which nobody knows how old it is.
+        """
         self._takers[topic] = take
+        if not retained:
+            self._fresh_only.add(topic)
         if self._client.is_connected():
             self._client.subscribe(topic, qos=1)
 
@@ -174,6 +185,8 @@ class Broker:
         if len(message.payload) > MESSAGE_BYTES_MAX:
             return
         for pattern, take in self._takers.items():
+            if message.retain and pattern in self._fresh_only:
+                continue
             if _matches(pattern, message.topic):
                 take(message.topic, bytes(message.payload))
 

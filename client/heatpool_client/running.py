@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -33,6 +33,25 @@ if TYPE_CHECKING:
     from heatpool_contract.verdict import NotScored
 
 _log = logging.getLogger("heatpool")
+_ELIGIBILITY: Final = {
+    ("became_eligible", "en"): (
+        "You have become eligible",
+        "From now on the pool gives its detectors to this home.",
+    ),
+    ("became_eligible", "de"): (
+        "Jetzt berechtigt",
+        "Der Datenpool gibt dieser Anlage ab sofort seine Modelle.",
+    ),
+    ("no_longer_eligible", "en"): (
+        "No longer eligible",
+        "Nothing of this home has come for a while; the detector goes on. See `heatpool doctor`.",
+    ),
+    ("no_longer_eligible", "de"): (
+        "Nicht mehr berechtigt",
+        "Von dieser Anlage kam länger nichts; das Modell läuft weiter. Siehe `heatpool doctor`.",
+    ),
+}
+"""Kind and language -> title and text."""
 
 
 class Cycles(msgspec.Struct, kw_only=True):
@@ -138,15 +157,11 @@ class Logger:
     def _news(self, now_s: float) -> None:
         """What the updater of `Telemetry` has found meanwhile."""
         watched, notes = read_watched(self._pool.home), courier.read_notes(self._pool.home)
-        german = self._pool.config.language == "de"
-        if watched.eligible and not self._eligible:
-            title = "Jetzt berechtigt" if german else "You have become eligible"
-            text = (
-                "Der Datenpool gibt dieser Anlage ab sofort seine Modelle."
-                if german
-                else "From now on the pool gives its detectors to this home."
-            )
-            self._tell("became_eligible", "info", title, text, now_s)
+        config = self._pool.config
+        if watched.eligible != self._eligible:
+            kind = "became_eligible" if watched.eligible else "no_longer_eligible"
+            title, text = _ELIGIBILITY[kind, config.language]
+            self._tell(kind, "info" if watched.eligible else "warning", title, text, now_s)
         self._eligible = watched.eligible
         active = self._detector.active.entry if self._detector is not None else None
         if self._detector is not None and active and watched.version not in (None, active.version):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import httpx
 import msgspec
 import pytest
@@ -22,7 +23,10 @@ from simulators.tiny_detector import HOT, payload
 import heatpool_client
 from heatpool_client import updating
 from heatpool_client.__main__ import cli
+from heatpool_client.commands.advice import ADVICE
 from heatpool_client.commands.shell import Surroundings
+from heatpool_client.fault_texts import TEXTS
+from heatpool_client.faults import Exit, Fault
 from heatpool_client.home import Home, write_private
 from heatpool_client.mqtt import Broker, MqttSettings
 from heatpool_client.notifying import AlertSettings
@@ -107,7 +111,8 @@ def test_the_doctor_finds_nothing_wrong(heatpool: Heatpool, pool: Pool, hub: Hub
     assert result.exit_code == 0, result.output
     assert set(findings(result).values()) == {"ok"}
     assert set(findings(result)) == {
-        "config", "token", "keys", "consent", "clock", "spool", "erasure", "model", "pool",
+        "config", "token", "keys", "consent", "clock", "disk", "spool", "erasure", "alerts",
+        "model", "pool",
     }  # fmt: skip  # one list
 
 
@@ -142,6 +147,30 @@ def test_the_doctor_survives_garbage(
     assert findings(heatpool("doctor", "--json")) == {"config": "error"}
 
 
+def test_the_doctor_looks_at_source_and_alerts(heatpool: Heatpool, pool: Pool) -> None:
+    """A map that does not exist and a key that nobody knows are errors with a remedy."""
+    write_private(pool.home.source, b'kind = "modbus"\nmap = "idm_navigator_2_0"\nhost = "x"\n')
+    write_private(pool.home.alerts, b'urls = ["ntfys://secret"]\n')
+    result = heatpool("doctor", "--offline", "--json")
+    assert (findings(result)["source"], findings(result)["alerts"]) == ("ok", "ok")
+    assert "secret" not in result.output
+    write_private(pool.home.source, b'kind = "modbus"\nmap = "none_such"\nhost = "x"\n')
+    write_private(pool.home.alerts, b"colour = 1\n")
+    result = heatpool("doctor", "--offline", "--json")
+    assert (findings(result)["source"], findings(result)["alerts"]) == ("error", "error")
+    assert "Mend the map" in result.output
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [one for one in Fault if TEXTS[one].exit is not Exit.INPUT or one is Fault.MAP_INVALID],
+)
+def test_whatever_the_doctor_finds_it_says_what_to_do(fault: Fault) -> None:
+    """In both languages: the error's own text names a command, or the table has an advice."""
+    said = ADVICE.get(fault)
+    assert all(said) if said is not None else "`" in TEXTS[fault].en and "`" in TEXTS[fault].de
+
+
 class Still:
     """A source that always measures the same."""
 
@@ -150,10 +179,10 @@ class Still:
         return [Seen("temp_flow", "°C", 40.0, "ok", 0, 99)]
 
 
-def test_becoming_eligible_is_told_once(
+def test_a_change_of_eligibility_is_told_once(
     pool: Pool, hub: Hub, environ: dict[str, str], fake_time: FakeTime
 ) -> None:
-    """After the update that says so; a restart does not tell it again."""
+    """After the update that says so, in both directions; a restart does not tell it again."""
     hub.release = release(payload())
     hub.eligible = False
     updating.note(pool, pool.update())
@@ -169,9 +198,13 @@ def test_becoming_eligible_is_told_once(
         again = Logger(pool, telemetry, AlertSettings())
         fake_time.now_s += 7 * 3600
         again.cycle(Still())
+        assert again._notifier.state == logger._notifier.state
+        hub.eligible = False
+        updating.note(pool, pool.update())
+        again.cycle(Still())
     assert told_before == {}
     assert list(logger._notifier.state.told) == ["became_eligible"]
-    assert again._notifier.state == logger._notifier.state
+    assert again._notifier.state.told["no_longer_eligible"].severity == "warning"
 
 
 def test_the_readme_lists_every_command() -> None:
@@ -190,3 +223,16 @@ def test_completion_is_printed(shell: str) -> None:
     assert "_HEATPOOL_COMPLETE" in result.output
     if shell == "bash":
         subprocess.run(["bash", "-n"], input=result.output, text=True, check=True)
+
+
+def test_every_command_has_json_home_and_language() -> None:
+    """Scripts need no exception list; `completion` alone prints a script as it is."""
+    without = []
+    pending: list[tuple[str, click.Command]] = list(cli.commands.items())
+    while pending:
+        name, command = pending.pop()
+        if isinstance(command, click.Group):
+            pending += [(f"{name} {inner}", one) for inner, one in command.commands.items()]
+        elif not {"as_json", "home", "language"} <= {one.name for one in command.params}:
+            without.append(name)
+    assert without == ["completion"]

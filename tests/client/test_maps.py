@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from simulators.gateway import TOPIC_MAPS
 from simulators.heat_pump import REGISTER_MAPS, words_of
 
+import heatpool_client
 from heatpool_client.faults import ClientError, Fault
 from heatpool_client.sources.mapping import (
     UNITS,
@@ -26,15 +30,32 @@ from heatpool_client.sources.mapping import (
     shipped,
     values_of,
 )
+from heatpool_trainer.catalogue import load_catalogue
+
+KILO = 0.001  # of W, where the catalogue counts in kW
+KINDS = dict.fromkeys(REGISTER_MAPS, RegisterMap) | dict.fromkeys(TOPIC_MAPS, TopicMap)
 
 
 @pytest.mark.parametrize("name", shipped())
 def test_shipped_maps_are_valid_and_name_their_source(name: str) -> None:
     """Each is one of the kinds, and its source is a public address."""
-    kind = RegisterMap if name in REGISTER_MAPS else TopicMap
-    found = load(name, None, kind)
+    found = load(name, None, KINDS[name])
     assert found.source.startswith("https://")
+    assert all((one.source or "https://").startswith("https://") for one in values_of(found))
     assert len(values_of(found)) >= 5
+    page = Path(heatpool_client.__file__).parents[2] / "docs" / "client" / "sources.md"
+    assert f"| `{name}` |" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_maps_and_the_pools_catalogue_mean_the_same_unit(name: str) -> None:
+    """Homes of all makers are compared under one name: 20 l/min must not arrive as 20 l/h."""
+    allowed: defaultdict[str, set[str]] = defaultdict(set)
+    for sensor in load_catalogue().sensors:
+        for source in sensor.sources:
+            allowed[source.name].add("W" if source.scale == KILO else sensor.unit)
+    for one in values_of(load(name, None, KINDS[name])):
+        assert one.unit in (allowed.get(one.field) or {one.unit}), one.field
 
 
 @pytest.mark.parametrize(

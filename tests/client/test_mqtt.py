@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 from simulators.mosquitto import Mosquitto, running
 
+import heatpool_client
 from heatpool_client.config import Config
 from heatpool_client.faults import ClientError, Fault
 from heatpool_client.homeassistant import (
@@ -26,7 +28,6 @@ from heatpool_deploy.free_ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 CONFIG = Config(
     server="https://pool.example",
@@ -35,6 +36,7 @@ CONFIG = Config(
 )
 TOPICS = Topics(CONFIG, "homeassistant", "heatpool")
 SECONDS_MAX = 15.0
+PAGE = Path(heatpool_client.__file__).parents[2] / "docs" / "client" / "alerts.md"
 
 
 @pytest.fixture
@@ -81,6 +83,8 @@ def test_entities_appear_with_their_state(mosquitto: Mosquitto) -> None:
     for name in names:
         assert hasattr(shown, name)
     assert CONFIG.installation_id.encode() not in b"".join(listener.heard.values())
+    page = PAGE.read_text(encoding="utf-8").splitlines()
+    assert {f"{topic} {payload.decode()}" for topic, payload in listener.heard.items()} <= set(page)
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

@@ -5,19 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import httpx
 import msgspec
 import pytest
+from simulators.gateway import TOPIC_MAPS, expected, messages
 from simulators.heat_pump import REGISTER_MAPS, HeatPump
-from simulators.hub import Hub, Reply
 from simulators.mosquitto import running
 
 from heatpool_client.faults import ClientError, Fault
 from heatpool_client.homeassistant import Message
 from heatpool_client.mqtt import Broker, MqttSettings
 from heatpool_client.sources.mapping import (
-    Query,
-    QueryMap,
     Register,
     RegisterMap,
     Topic,
@@ -26,7 +23,7 @@ from heatpool_client.sources.mapping import (
     reading,
 )
 from heatpool_client.sources.modbus import ModbusSource
-from heatpool_client.sources.queries import QuerySource
+from heatpool_client.sources.opening import SourceSettings, opened
 from heatpool_client.sources.topics import TopicSource, value_of
 from heatpool_deploy.free_ports import free_port
 
@@ -78,22 +75,45 @@ def test_a_heat_pump_that_is_off_is_said() -> None:
     assert caught.value.code is Fault.SOURCE_UNREACHABLE
 
 
-def test_gateways_topics_become_readings(tmp_path: Path) -> None:
-    """Over a real Mosquitto: HeishaMon's numbers and a member of EMS-ESP's object."""
-    heishamon = load("heishamon", None, TopicMap)
-    assert isinstance(heishamon, TopicMap)
-    source = TopicSource(heishamon, time.time)
+@pytest.mark.parametrize("name", TOPIC_MAPS)
+def test_every_topic_of_a_map_is_read_over_mqtt(name: str, tmp_path: Path) -> None:
+    """Over a real Mosquitto, as the gateway publishes: numbers, or members of objects."""
+    found = load(name, None, TopicMap)
+    assert isinstance(found, TopicMap)
+    with (
+        running(tmp_path) as mosquitto,
+        Broker(MqttSettings(host="127.0.0.1", port=mosquitto.port)) as gateway,
+        opened(SourceSettings(kind="mqtt", map=name, host="127.0.0.1", port=mosquitto.port)) as it,
+    ):
+        deadline_s = time.monotonic() + 10
+        while len(reading(it.read())) < len(found.topics) and time.monotonic() < deadline_s:
+            gateway.retain(messages(found))  # again and again: it has to be subscribed to first
+            time.sleep(0.05)
+        seen = it.read()
+    assert {one.verdict for one in seen} == {"ok"}
+    assert reading(seen) == pytest.approx(expected(found))
+
+
+def test_what_a_broker_has_kept_is_no_reading(tmp_path: Path) -> None:
+    """It may be days old; a look at the map takes it, and says nothing of when."""
+    found = load("heishamon", None, TopicMap)
+    assert isinstance(found, TopicMap)
+    topic, other = found.topics[0], found.topics[1]
     with running(tmp_path) as mosquitto:
-        settings = MqttSettings(host="127.0.0.1", port=mosquitto.port)
-        broker = Broker(settings)
-        for name in source.names:
-            broker.subscribe(name, source.take)
-        with broker:
-            broker.retain([Message("panasonic_heat_pump/main/Outside_Temp", b"7.5")])
-            deadline_s = time.monotonic() + 10
-            while not reading(source.read()) and time.monotonic() < deadline_s:
-                time.sleep(0.02)
-    assert reading(source.read()) == {"temp_outdoor": 7.5}
+        settings = SourceSettings(
+            kind="mqtt", map="heishamon", host="127.0.0.1", port=mosquitto.port
+        )
+        with Broker(MqttSettings(host="127.0.0.1", port=mosquitto.port)) as gateway:
+            gateway.retain([Message(topic.topic, b"1")], wait=True)
+            for retained, fields in ((False, {other.field}), (True, {topic.field, other.field})):
+                with opened(settings, retained=retained) as source:
+                    deadline_s = time.monotonic() + 10
+                    while (
+                        other.field not in reading(source.read()) and time.monotonic() < deadline_s
+                    ):
+                        gateway.retain([Message(other.topic, b"5")])
+                        time.sleep(0.05)
+                    assert set(reading(source.read())) == fields
 
 
 def test_a_gateway_that_fell_silent_measures_nothing(fake_time: FakeTime) -> None:
@@ -116,6 +136,9 @@ def test_a_gateway_that_fell_silent_measures_nothing(fake_time: FakeTime) -> Non
         (b"\xff", None, None),
         (b'{"a":1.5}', "a", 1.5),
         (b'{"a":"off"}', "a", 0.0),
+        (b'{"a":{"value":7}}', "a.value", 7.0),
+        (b'{"a":7}', "a.value", None),
+        (b"[" * 100_000, "a", None),
         (b'{"a":[1]}', "a", None),
         (b"[]", "a", None),
         (b"{", "a", None),
@@ -126,44 +149,3 @@ def test_payloads_are_numbers_or_nothing(
 ) -> None:
     """Whatever a gateway sends."""
     assert value_of(payload, member) == value
-
-
-def test_victoriametrics_is_asked_for_each_field(victoria_url: str) -> None:
-    """A real one; a query without an answer is unread."""
-    now_ms = int(time.time() * 1000)
-    line = f'{{"metric":{{"__name__":"src_flow"}},"values":[35.5],"timestamps":[{now_ms}]}}'
-    httpx.post(f"{victoria_url}/api/v1/import", content=line).raise_for_status()
-    httpx.get(f"{victoria_url}/internal/force_flush").raise_for_status()
-    queries = QueryMap(
-        model="m",
-        source="s",
-        queries=(
-            Query(
-                field="temp_flow", unit="°C", low=0, high=90, query="last_over_time(src_flow[5m])"
-            ),
-            Query(field="gone", unit="°C", low=0, high=90, query="no_such_series"),
-        ),
-    )
-    source = QuerySource(queries, victoria_url, "victoria")
-    deadline_s = time.monotonic() + 10
-    while not reading(source.read()) and time.monotonic() < deadline_s:
-        time.sleep(0.1)
-    seen = source.read()
-    source.close()
-    assert [(one.value, one.verdict) for one in seen] == [(35.5, "ok"), (None, "unread")]
-
-
-def test_influxdb_is_asked_the_same_way(hub: Hub) -> None:
-    """Its answer's shape (documentation of 1.8); garbage and errors are `source_unreachable`."""
-    answer = b'{"results":[{"statement_id":0,"series":[{"name":"x","columns":["time","last"],'
-    answer += b'"values":[[1795219200,41.5]]}]}]}'
-    query = Query(field="t", unit="°C", low=0, high=90, query="SELECT last(v) FROM x")
-    queries = QueryMap(model="m", source="s", queries=(query,))
-    hub.scripted.extend([Reply(200, answer), Reply(200, b"garbage"), Reply(500)])
-    source = QuerySource(queries, hub.url, "influx", "home")
-    assert reading(source.read()) == {"t": 41.5}
-    assert hub.requests[0].query == {"q": "SELECT last(v) FROM x", "epoch": "s", "db": "home"}
-    for _ in range(2):
-        with pytest.raises(ClientError):
-            source.read()
-    source.close()

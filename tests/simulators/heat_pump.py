@@ -15,7 +15,12 @@ from heatpool_deploy.free_ports import free_port
 if TYPE_CHECKING:
     from heatpool_client.sources.mapping import Register, RegisterMap
 
-REGISTER_MAPS = ("ecodan_procon", "idm_navigator_2_0", "stiebel_eltron_wpm")
+REGISTER_MAPS = (
+    "ecodan_procon",
+    "idm_navigator_2_0",
+    "panasonic_intesis",
+    "stiebel_eltron_wpm",
+)
 
 
 def words_of(register: Register, value: float, order: str) -> list[int]:

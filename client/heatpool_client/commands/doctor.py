@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 import rich_click as click
 
 from heatpool_client import config as configuration
-from heatpool_client import consent, courier, erasure, keys
+from heatpool_client import consent, courier, erasure, keys, notifying
+from heatpool_client.commands.advice import ADVICE
 from heatpool_client.commands.shell import leave, moment, shared_options
-from heatpool_client.faults import ClientError, Exit, Words
+from heatpool_client.faults import ClientError, Exit, Fault, Words
+from heatpool_client.sources import opening
 from heatpool_client.version import BUILT_S
 from heatpool_contract.rejects import SealRefused
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 State = Literal["ok", "warning", "error"]
 LATE_S: Final = 86_400.0  # readings that wait for longer should have been sent
+FREE_BYTES_MIN: Final = 256 * 1024  # a batch of a day and the log of a write
+FREE_BYTES_LOW: Final = 64 * 1024**2  # a spool of 90 days and a detector with its predecessor
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,9 +76,13 @@ def _findings(shell: Shell, *, offline: bool) -> Iterator[Finding]:
     yield from _guarded("keys", lambda: _keys(shell))
     yield from _guarded("consent", lambda: _consent(shell))
     yield _clock(shell, now_s)
+    yield _disk(shell)
     with shell.pool(config) as pool:
         yield from _guarded("spool", lambda: _spool(shell, pool, now_s))
         yield from _guarded("erasure", lambda: _erasure(shell))
+        yield from _guarded("alerts", lambda: _alerts(shell))
+        if shell.home.source.exists():
+            yield from _guarded("source", lambda: _source(shell))
         yield from _guarded("model", lambda: _model(pool, now_s))
         if not offline:
             yield from _guarded("pool", lambda: _pool(pool))
@@ -85,13 +94,14 @@ def _guarded(check: str, look: Callable[[], Finding]) -> Iterator[Finding]:
     except ClientError as error:
         yield _failed(check, error)
     except SealRefused as error:
-        yield Finding(check=check, state="error", text=Words(str(error), str(error)))
+        yield _failed(check, ClientError(Fault.MODEL_REJECTED, error))
 
 
 def _failed(check: str, error: ClientError) -> Finding:
-    """The texts of errors say what to do already."""
+    """The texts of most errors say what to do already; for the others there is a table."""
     state: State = "warning" if error.exit in (Exit.NO_CONSENT, Exit.NOTHING) else "error"
-    return Finding(check=check, state=state, text=Words(error.text("en"), error.text("de")))
+    text = Words(error.text("en"), error.text("de"))
+    return Finding(check=check, state=state, text=text, todo=ADVICE.get(error.code))
 
 
 def _fine(check: str, en: str, de: str) -> Finding:
@@ -135,6 +145,39 @@ def _clock(shell: Shell, now_s: float) -> Finding:
     )
 
 
+def _disk(shell: Shell) -> Finding:
+    """Whether the state folder takes readings."""
+    try:
+        place = os.statvfs(shell.home.root)
+    except OSError as error:
+        return _failed("disk", ClientError(Fault.STATE_UNUSABLE, shell.home.root, error.strerror))
+    free = place.f_bavail * place.f_frsize
+    if place.f_flag & os.ST_RDONLY or not os.access(shell.home.root, os.W_OK):
+        return Finding(
+            check="disk", state="error",
+            text=Words("cannot be written to", "nicht beschreibbar"),
+            todo=Words(
+                "Readings wait in memory only. Look at `dmesg`: Linux makes a disk read-only after "
+                "errors; else mend the owner of the folder.",
+                "Messwerte warten nur im Speicher. Bitte `dmesg` ansehen: Nach Fehlern sperrt Linux"
+                " das Schreiben; sonst den Eigentümer des Ordners berichtigen.",
+            ),
+        )  # fmt: skip  # one finding
+    text = f"{free // 1024**2} MiB"
+    if free >= FREE_BYTES_LOW:
+        return _fine("disk", f"{text} free", f"{text} frei")
+    return Finding(
+        check="disk", state="error" if free < FREE_BYTES_MIN else "warning",
+        text=Words(f"{text} free", f"{text} frei"),
+        todo=Words(
+            "Make room, or set `spool_bytes_max` in config.toml; readings are lost when it is full "
+            "for days.",
+            "Bitte Platz schaffen oder `spool_bytes_max` in config.toml setzen; ist der Speicher "
+            "tagelang voll, gehen Messwerte verloren.",
+        ),
+    )  # fmt: skip  # one finding
+
+
 def _spool(shell: Shell, pool: Pool, now_s: float) -> Finding:
     if not shell.home.spool.exists():
         return _fine("spool", "nothing waits", "nichts wartet")
@@ -168,6 +211,20 @@ def _erasure(shell: Shell) -> Finding:
         text=Words("not confirmed yet", "noch nicht bestätigt"),
         todo=Words("`heatpool send` tries again.", "`heatpool send` versucht es erneut."),
     )  # fmt: skip  # one finding
+
+
+def _alerts(shell: Shell) -> Finding:
+    settings = notifying.read_settings(shell.home)
+    where = [f"{len(settings.urls)} x Apprise"] if settings.urls else []
+    where += ["MQTT"] if settings.mqtt is not None else []
+    text = ", ".join(where)
+    return _fine("alerts", text or "the log only", text or "nur ins Protokoll")
+
+
+def _source(shell: Shell) -> Finding:
+    settings = opening.read_settings(shell.home)
+    values = opening.read_map(settings)
+    return _fine("source", f"{settings.map}, {values} values", f"{settings.map}, {values} Werte")
 
 
 def _model(pool: Pool, now_s: float) -> Finding:

@@ -57,19 +57,20 @@ def list_command(shell: Shell) -> None:
 
 
 @sources.command("check")
-@click.option("--kind", type=click.Choice(["modbus", "mqtt", "victoria", "influx"]))
+@click.option("--kind", type=click.Choice(["modbus", "mqtt", "victoria", "influx", "influx2"]))
 @click.option("--map", "map_name", metavar="NAME|FILE", help="Shipped map, or a YAML file.")
 @click.option("--host", help="Of the heat pump or the broker.")
 @click.option("--port", type=click.IntRange(1, 65_535))
 @click.option("--url", help="Of the database.")
-@click.option("--database", help="Of InfluxDB.")
+@click.option("--database", help="Of InfluxDB 1.")
+@click.option("--org", help="Of InfluxDB 2; secrets stand in source.toml.")
 @click.option("--wait", type=click.FloatRange(0, 3600), default=30.0, show_default=True,
               help="Seconds to wait for MQTT messages.")  # fmt: skip  # one option
 @shared_options
 def check_command(shell: Shell, wait: float, **given: object) -> None:
     """Read once and show each value with its unit and range: is the map right? Sends nothing."""
     settings = _settings(shell, given)
-    with opening.opened(settings, shell.clock.now_s) as source:
+    with opening.opened(settings, shell.clock.now_s, retained=True) as source:
         if settings.kind == "mqtt":
             shell.clock.sleep(wait)
         values = source.read()

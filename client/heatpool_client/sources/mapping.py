@@ -47,6 +47,8 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     shift: float = 0.0
     absent: tuple[float, ...] = ()
     """Raw values that stand for a sensor that is not there."""
+    source: str | None = None
+    """Where this one can be looked up, if not where the map says."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -87,7 +89,7 @@ class Topic(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     topic: str
     member: str | None = None
-    """Of a JSON object; None: the payload is the number."""
+    """Of a JSON object, `outer.inner` for one within; None: the payload is the number."""
 
 
 class TopicMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +97,8 @@ class TopicMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     model: str
     source: str
+    age_s_max: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 600.0
+    """A value that has not come again for so long is unread: longer for those that say changes."""
     topics: tuple[Topic, ...]
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pymodbus.client import ModbusTcpClient
 
 TIMEOUT_S: Final = 5.0
+FAILURES_MAX: Final = 2  # blocks without an answer, 20 s: a dead device must not stop the logger
 PORT: Final = 502
 
 
@@ -50,17 +51,17 @@ class ModbusSource:
         if not self._client.connected and not self._connect():
             raise ClientError(Fault.SOURCE_UNREACHABLE, self._where, "no connection")
         words: dict[int, int] = {}
-        failed: ModbusException | OSError | None = None
+        failures: list[ModbusException | OSError] = []
         for block in self._blocks:
             try:
                 words |= self._block(block)
             except (ModbusException, OSError) as error:
-                failed = error
+                failures.append(error)
                 self.close()
-                if not self._connect():
+                if len(failures) == FAILURES_MAX or not self._connect():
                     break
-        if not words and failed is not None:
-            raise ClientError(Fault.SOURCE_UNREACHABLE, self._where, failed) from failed
+        if not words and failures:
+            raise ClientError(Fault.SOURCE_UNREACHABLE, self._where, failures[0]) from failures[0]
         return [judge(one, decode(one, words, self._map.word_order)) for one in self._map.registers]
 
     def close(self) -> None:

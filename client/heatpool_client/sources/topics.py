@@ -1,4 +1,4 @@
-"""MQTT topics that a gateway publishes (HeishaMon, EMS-ESP), gathered into readings.
+"""MQTT topics that a gateway publishes (HeishaMon, ebusd, open3e), gathered into readings.
 
 In: messages as they come. Out: what was seen of each value. Guarantee: a value that has not come
 again for `age_s_max` is unread, so that a dead gateway does not go on measuring; payloads that are
@@ -17,21 +17,18 @@ from heatpool_client.sources.mapping import Seen, Topic, TopicMap, judge
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-AGE_S_MAX: Final = 600.0
 _WORDS: Final = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0}
 
 
 class TopicSource:
     """The newest value of each topic."""
 
-    def __init__(
-        self, topics: TopicMap, now_s: Callable[[], float], age_s_max: float = AGE_S_MAX
-    ) -> None:
+    def __init__(self, topics: TopicMap, now_s: Callable[[], float]) -> None:
         """Nothing has come yet."""
         self.names = sorted({one.topic for one in topics.topics})
         self._topics = topics.topics
         self._now_s = now_s
-        self._age_s_max = age_s_max
+        self._age_s_max = topics.age_s_max
         self._newest: dict[str, tuple[float, bytes]] = {}
         self._lock = threading.Lock()
 
@@ -58,13 +55,16 @@ class TopicSource:
 
 def value_of(payload: bytes, member: str | None) -> float | None:
     """The number in a payload, or in a member of its JSON object; None if there is none."""
+    found: object
     try:
-        if member is not None:
-            found = msgspec.json.decode(payload, type=dict[str, object]).get(member)
-        else:
+        if member is None:
             found = payload.decode().strip()
+        else:
+            found = msgspec.json.decode(payload)
+            for name in member.split("."):
+                found = found.get(name) if isinstance(found, dict) else None
         if isinstance(found, str):
             return _WORDS[found.lower()] if found.lower() in _WORDS else float(found)
         return float(found) if isinstance(found, int | float) else None
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, RecursionError):
         return None

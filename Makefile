@@ -13,7 +13,7 @@ MEMBERS := contract chassis ingest writer trainer modelhub client fleet deploy
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(STAMP) victoria mosquitto influxdb caddy  ## install Python packages (uv.lock), VictoriaMetrics, Mosquitto, InfluxDB, Caddy
+setup: $(STAMP) victoria mosquitto influxdb caddy chromium web/node_modules/.package-lock.json  ## install what the rest needs, Python's and npm's packages by their locks
 
 $(STAMP): uv.lock pyproject.toml $(wildcard */pyproject.toml services/*/pyproject.toml)
 	@deploy/install/uv.sh
@@ -28,6 +28,14 @@ mosquitto:
 
 caddy:
 	@deploy/install/debian.sh caddy caddy
+
+chromium:
+	@deploy/install/debian.sh chromium chromium
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@deploy/install/debian.sh npm npm
+	@npm ci --prefix web --no-audit --no-fund --silent
+	@touch $@
 
 influxdb:
 	@deploy/install/debian.sh influxd influxdb
@@ -121,4 +129,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria mosquitto influxdb caddy test quick lint fmt types isolation sizes wheels schema api-docs dashboards demo attacks transcript transcript-offline bench bench-edge bench-hub bench-rollup nginx bench-pipeline chaos faults-edge fuzz up down clean
+.PHONY: help setup victoria mosquitto influxdb caddy chromium test quick lint fmt types isolation sizes wheels schema api-docs dashboards demo attacks transcript transcript-offline bench bench-edge bench-hub bench-rollup nginx bench-pipeline chaos faults-edge fuzz up down clean

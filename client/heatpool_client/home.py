@@ -17,6 +17,9 @@ between creation and chmod.
     source.toml      what `heatpool run` reads (`heatpool_client.sources.opening`)
     alerts.toml      whom to tell what, and the broker (`heatpool_client.notifying`)
     updating.json    how the last update went (`heatpool_client.updating`)
+    history.db       own readings and scores for the owner's page (`heatpool_client.history`)
+    paused.json      until when nothing is sent (`heatpool_client.pausing`)
+    web.json         the owner's page: hash of its password (`heatpool_client.web.guard`)
     erasure.json     an erasure that the pool has not confirmed (`heatpool_client.erasure`)
 """
 
@@ -62,6 +65,9 @@ class Home:
         self.alerts = root / "alerts.toml"
         self.updating = root / "updating.json"
         self.erasure = root / "erasure.json"
+        self.history = root / "history.db"
+        self.paused = root / "paused.json"
+        self.web = root / "web.json"
 
     def create(self) -> None:
         """Make the folder, for its owner alone, and mark it as not to be backed up.

@@ -26,6 +26,7 @@ from heatpool_client.clock import SYSTEM, Clock
 from heatpool_client.consent_watch import ConsentWatch
 from heatpool_client.courier import BACKOFF_S_FIRST, SKEW_S_MAX, Round, read_notes, send_waiting
 from heatpool_client.faults import ClientError, Exit
+from heatpool_client.history import History, community_values
 from heatpool_client.home import find_home
 from heatpool_client.intake import CLOCK_WENT_BACK, Intake
 from heatpool_client.pool import Pool
@@ -96,6 +97,7 @@ class Telemetry:
         self._last_ms = 0
         self._problem: ClientError | None = None
         self._watch = ConsentWatch(self._home, self._environ)
+        self._history = History(self._home.history, clock)
         self._stop = threading.Event()
         self._sending = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -181,6 +183,7 @@ class Telemetry:
                 if len(self._pending) == PENDING_MAX:
                     self._counts[DROPPED_MEMORY] += 1
                 self._pending.append((taken.timestamp_ms, taken.record))
+                self._history.measured(taken.timestamp_ms / 1000, community_values(taken.values))
                 return self._write_down()
             except ClientError as error:
                 self._say(error)
@@ -198,6 +201,7 @@ class Telemetry:
     def _finish(self) -> None:
         with self._sending:
             self._send(at_once=True)
+            self._history.flush()
             if "_pool" in self.__dict__:
                 self._pool.close()
 

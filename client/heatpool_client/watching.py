@@ -14,9 +14,13 @@ import msgspec
 
 from heatpool_client.explaining import numeric
 from heatpool_client.faults import ClientError, Fault
+from heatpool_client.history import EXPECTED, History, community_values
 from heatpool_client.home import read_private, write_private
+from heatpool_contract.reading import Reader
+from heatpool_contract.reference import references, terms
 from heatpool_contract.scorer_state import ScorerState
 from heatpool_contract.scoring import Scorer, StateMismatch
+from heatpool_contract.verdict import Reason, Score
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +28,9 @@ if TYPE_CHECKING:
     from heatpool_client.models import Active
     from heatpool_client.pool import Pool
     from heatpool_contract.detector import Detector as DetectorData
-    from heatpool_contract.verdict import NotScored, Score
+    from heatpool_contract.verdict import NotScored
 
+_UNSTEADY: Final = (Reason.NOT_STEADY, Reason.OUT_OF_ORDER, Reason.TOO_SOON)
 SAVE_EVERY_S: Final = 900.0  # a memory card should not be written each minute; lost: a warm-up
 
 
@@ -47,6 +52,7 @@ class Detector:
         """
         self._pool = pool
         self._path = pool.home.root / "scorer.json"
+        self._history = History(pool.home.history, pool.clock)
         self._saved_s = pool.clock.monotonic_s()
         self.active = self._active()
         self._scorer = self._restored()
@@ -61,7 +67,9 @@ class Detector:
             timestamp_s: seconds since 1970; None: now.
         """
         moment_s = self._pool.clock.now_s() if timestamp_s is None else timestamp_s
-        verdict = self._scorer.observe(round(moment_s * 1000), numeric(reading))
+        numbers = numeric(reading)
+        verdict = self._scorer.observe(round(moment_s * 1000), numbers)
+        self._remember(moment_s, numbers, verdict)
         if self._pool.clock.monotonic_s() - self._saved_s >= SAVE_EVERY_S:
             with suppress(ClientError):  # a full disk costs a warm-up
                 self.save()
@@ -88,7 +96,27 @@ class Detector:
         """
         remembered = Remembered(self.active.entry.model_hash, self._scorer.state)
         write_private(self._path, msgspec.json.encode(remembered))
+        self._history.flush()
         self._saved_s = self._pool.clock.monotonic_s()
+
+    def _remember(
+        self, moment_s: float, numbers: dict[str, float], verdict: Score | NotScored
+    ) -> None:
+        """For the owner's page: quantities, what the reference expects of them, the score."""
+        if isinstance(verdict, Score):
+            self._history.judged(verdict)
+        detector = self._scorer.detector
+        reader = Reader(detector)
+        values = reader.values(numbers)
+        index = reader.mode(values)
+        found = dict(values)
+        if index is not None and getattr(verdict, "reason", None) not in _UNSTEADY:
+            mode = detector.modes[index]
+            basis = terms(mode, values)
+            if not isinstance(basis, Reason):
+                for target, reference in zip(mode.targets, references(mode, basis), strict=True):
+                    found[EXPECTED + target.field] = reference
+        self._history.measured(moment_s, found | community_values(numbers))
 
     def _active(self) -> Active[DetectorData]:
         active = self._pool.active()

@@ -1,0 +1,157 @@
+"""What the owner sees of the past weeks: kept, merged, forgotten in time."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+from simulators.publisher import NOW_S, release
+from simulators.tiny_detector import HOT, USUAL, payload
+
+from heatpool_client.history import (
+    EXPECTED,
+    FLUSH_S,
+    KEPT_S,
+    POOL,
+    Bin,
+    History,
+    community_values,
+    why_of,
+)
+from heatpool_client.telemetry import Telemetry
+from heatpool_client.watching import Detector
+
+if TYPE_CHECKING:
+    from simulators.faketime import FakeTime
+    from simulators.hub import Hub
+
+    from heatpool_client.home import Home
+    from heatpool_client.pool import Pool
+
+
+@pytest.fixture
+def history(home: Home, fake_time: FakeTime) -> History:
+    """An empty one."""
+    home.create()
+    return History(home.history, fake_time.clock())
+
+
+def test_values_of_one_moment_are_merged_over_processes(
+    history: History, home: Home, fake_time: FakeTime
+) -> None:
+    """The sender knows the pool's quantities, the detector its own; both write."""
+    other = History(home.history, fake_time.clock())
+    history.measured(NOW_S, {"a": 1.0})
+    other.measured(NOW_S, {"b": 3.0})
+    history.measured(NOW_S + 60, {"a": 2.0})
+    history.flush()
+    other.flush()
+
+    assert history.curve("a", NOW_S, 3600) == [(NOW_S // 3600 * 3600, 1.5)]
+    assert history.mean("b", NOW_S) == (1, 3.0, 3.0)
+    assert history.mean("c", NOW_S) is None
+    assert stat.S_IMODE(home.history.stat().st_mode) == 0o600
+
+
+def test_the_disk_is_written_seldom(history: History, home: Home, fake_time: FakeTime) -> None:
+    """Nothing is on disk before five minutes have passed."""
+    history.measured(NOW_S, {"a": 1.0})
+    assert not home.history.exists()
+    fake_time.now_s += FLUSH_S
+    history.measured(NOW_S + 60, {"a": 1.0})
+    assert len(history.curve("a", NOW_S, 60)) == 2
+
+
+def test_what_is_old_goes(history: History, fake_time: FakeTime) -> None:
+    """Five weeks, no more."""
+    history.measured(NOW_S, {"a": 1.0})
+    history.flush()
+    fake_time.now_s += KEPT_S + 1
+    history.measured(fake_time.now_s, {"a": 2.0})
+    history.flush()
+
+    assert history.mean("a", 0) == (1, 2.0, 2.0)
+
+
+def test_a_history_that_cannot_be_written_costs_no_reading(
+    history: History, home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A damaged file is said once; the logger goes on."""
+    home.history.write_bytes(b"no database" * 100)
+    for minute in range(3):
+        history.measured(NOW_S + minute, {"a": 1.0})
+        history.flush()
+
+    assert history.curve("a", 0, 60) == []
+    assert [one.getMessage() for one in caplog.records].count(
+        "the history cannot be written: file is not a database"
+    ) == 1
+
+
+def test_bins_go_by_the_nearest_middle(history: History) -> None:
+    """Number, mean and what was expected, by outdoor temperature, also below zero."""
+    for at, (outdoor, cop) in enumerate([(-4.0, 2.0), (-3.0, 3.0), (1.0, 4.0), (2.9, 5.0)]):
+        history.measured(NOW_S + at, {"outdoor": outdoor, "cop": cop, EXPECTED + "cop": cop + 1})
+    history.measured(NOW_S + 9, {"outdoor": 0.0})
+    history.flush()
+
+    assert history.by_bin("cop", "outdoor", 3.0, NOW_S) == [
+        Bin(-3.0, 2, 2.5, 3.5),
+        Bin(0.0, 1, 4.0, 5.0),
+        Bin(3.0, 1, 5.0, 6.0),
+    ]
+
+
+def test_the_pools_quantities_are_told_by_the_loggers_names() -> None:
+    """The first name that is there counts; what is out of range does not."""
+    found = community_values({"temp_outside": 3.0, "temp_flow": 900.0, "power_current": 6000.0})
+
+    assert found == {POOL + "temp_outdoor": 3.0, POOL + "heat_energy": 6000.0}
+
+
+def test_a_detector_leaves_scores_and_what_it_expected(
+    pool: Pool, hub: Hub, fake_time: FakeTime
+) -> None:
+    """Why a score is high can be told later, in any language."""
+    hub.release = release(payload())
+    pool.update()
+    detector = Detector(pool)
+    for minute, value in enumerate((USUAL, HOT)):
+        detector.score({"temp_flow": value}, NOW_S + 60 * minute)
+    detector.save()
+    history = History(pool.home.history, fake_time.clock())
+
+    usual, hot = history.scores(NOW_S)
+    assert (usual.is_over, usual.why, hot.is_alarm) == (False, None, True)
+    why = why_of(hot)
+    assert why is not None
+    assert (why.contributions[0].feature, why.contributions[0].own) == ("flow", HOT)
+    assert history.mean("flow", NOW_S) == (2, 65.0, 90.0)
+    assert history.mean(EXPECTED + "flow", NOW_S) == (2, 60.0, 60.0)
+
+
+def test_a_recorded_reading_is_in_the_history(pool: Pool, fake_time: FakeTime) -> None:
+    """Also before there is a detector; a withdrawn consent keeps nothing."""
+    with Telemetry(
+        pool.config,
+        home=pool.home.root,
+        environ={},
+        clock=fake_time.clock(),
+        background=False,
+    ) as telemetry:
+        assert telemetry.record({"temp_outdoor": 2.5})
+
+    assert History(pool.home.history, fake_time.clock()).mean("pool.temp_outdoor", 0) == (
+        1, 2.5, 2.5,
+    )  # fmt: skip  # one value
+
+
+def test_clearing_leaves_nothing_in_the_file(history: History, home: Home) -> None:
+    """The file holds no value afterwards."""
+    history.measured(NOW_S, {"somethingrare": 1.0})
+    history.flush()
+    history.clear()
+
+    assert history.mean("somethingrare", 0) is None
+    assert b"somethingrare" not in home.history.read_bytes()

@@ -28,7 +28,7 @@ CONSENT_VERSION: Final = "2026-11"
 """Of the text. It changes whenever a word of the text does (a test holds the digests)."""
 PURPOSES: Final = ("telemetry", "training", "statistics")
 Means = Literal["asked", "option"]
-"""Typed at a prompt, or given as an option or an argument by a script."""
+"""Typed at a prompt or ticked on the owner's page, or given as an option by a script."""
 Standing = Literal["granted", "withdrawn", "none", "outdated", "damaged"]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from heatpool_client import retry, upload
+from heatpool_client import pausing, retry, upload
 from heatpool_client.connection import Refused, Unreachable
 from heatpool_client.durable import FILE_MODE
 from heatpool_client.faults import ClientError, Fault
@@ -86,7 +86,7 @@ def send_waiting(pool: Pool, *, at_once: bool = False) -> Round:
 
     Args:
         pool: the installation.
-        at_once: also if the server or the backoff asked to wait longer.
+        at_once: also if the server or the backoff asked to wait longer; not during a pause.
 
     Raises:
         ClientError: no consent, no token, `spool_unusable`, `state_unusable`.
@@ -94,6 +94,8 @@ def send_waiting(pool: Pool, *, at_once: bool = False) -> Round:
     done = Round()
     notes = read_notes(pool.home)
     now_s = pool.clock.now_s()
+    if pausing.paused_until(pool.home, now_s) is not None:  # looked at often: it can end early
+        return Round(wait_s=BACKOFF_S_FIRST * 2, problem=pausing.PAUSED)
     interval_s = pool.config.interval_s * (0.9 + 0.2 * pool.clock.chance())
     asked_s = min(notes.not_before_s - now_s, 86_400.0)  # a clock that jumped back
     if asked_s > 0 and not at_once:

@@ -7,10 +7,22 @@ a bug.
 
 from __future__ import annotations
 
+import msgspec
+
 from heatpool_client.fault_codes import Exit, Fault, Language, Text, Words
 from heatpool_client.fault_texts import TEXTS
 
-__all__ = ["TEXTS", "ClientError", "Exit", "Fault", "Language", "Text", "Words"]
+__all__ = [
+    "TEXTS",
+    "ClientError",
+    "ErrorSeen",
+    "Exit",
+    "Failed",
+    "Fault",
+    "Language",
+    "Text",
+    "Words",
+]
 
 
 class ClientError(Exception):
@@ -38,3 +50,24 @@ class ClientError(Exception):
             for fact in self.facts
         )
         return (text.de if language == "de" else text.en).format(*facts)
+
+    def seen(self) -> ErrorSeen:
+        """The error for JSON output."""
+        return ErrorSeen(
+            code=self.code, text=self.text("en"), text_de=self.text("de"), exit=self.exit
+        )
+
+
+class ErrorSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """An error in JSON output."""
+
+    code: str
+    text: str
+    text_de: str
+    exit: int
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The JSON document of a command or of a request that failed."""
+
+    error: ErrorSeen

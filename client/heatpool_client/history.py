@@ -37,6 +37,8 @@ POOL: Final = "pool."
 """Before the names of `community.METRICS`; names without it are the detector's quantities."""
 EXPECTED: Final = "expected."
 """Before a quantity: what the reference says at the operating point of that moment."""
+MODE: Final = ".mode"
+"""Index of the detector's mode, only while it ran steadily within the reference."""
 _TABLES: Final = """
 PRAGMA journal_mode=WAL;
 PRAGMA synchronous=NORMAL;
@@ -147,34 +149,49 @@ class History:
         query = "SELECT * FROM scores WHERE timestamp_s >= ? ORDER BY timestamp_s"
         return self._ask(list[ScoreRow], query, since_s)
 
-    def curve(self, name: str, since_s: float, step_s: int) -> list[tuple[int, float]]:
-        """Means of a quantity over each step, oldest first."""
+    def curve(
+        self, name: str, since_s: float, step_s: int, mode: int | None = None
+    ) -> list[tuple[int, float, float | None]]:
+        """Means of a quantity and of what was expected, oldest step first.
+
+        Args:
+            name: of the quantity.
+            since_s: from then on.
+            step_s: over which means are taken.
+            mode: only while it ran steadily in it; None: always.
+        """
         query = (
-            "SELECT timestamp_s / ?2 * ?2, avg(json_extract(measured, ?1)) AS mean FROM readings"
-            " WHERE timestamp_s >= ?3 GROUP BY 1 HAVING mean IS NOT NULL ORDER BY 1"
+            "SELECT timestamp_s / ?2 * ?2, avg(json_extract(measured, ?1)) AS mean,"
+            " avg(json_extract(measured, ?4)) FROM readings WHERE timestamp_s >= ?3"
+            " AND (?5 IS NULL OR json_extract(measured, '$.\".mode\"') = ?5)"
+            " GROUP BY 1 HAVING mean IS NOT NULL ORDER BY 1"
         )
-        return self._ask(list[tuple[int, float]], query, _path(name), step_s, since_s)
+        given = (_path(name), step_s, since_s, _path(EXPECTED + name), mode)
+        return self._ask(list[tuple[int, float, float | None]], query, *given)
 
     def mean(self, name: str, since_s: float) -> tuple[int, float, float] | None:
         """Number, mean and peak of a quantity; None if there is none."""
         query = (
             "SELECT count(value), avg(value), max(value) FROM"
             " (SELECT json_extract(measured, ?1) AS value FROM readings WHERE timestamp_s >= ?2)"
-            " HAVING count(value)"
+            " WHERE value IS NOT NULL GROUP BY 'all'"
         )
         rows = self._ask(list[tuple[int, float, float]], query, _path(name), since_s)
         return rows[0] if rows else None
 
-    def by_bin(self, name: str, over: str, width: float, since_s: float) -> list[Bin]:
-        """A quantity by bins of another."""
+    def by_bin(
+        self, name: str, over: str, width: float, since_s: float, mode: int | None = None
+    ) -> list[Bin]:
+        """A quantity by bins of another; `mode` as in `curve`."""
         query = (
             "SELECT round(place / ?4) * ?4, count(*), avg(value), avg(expected) FROM"
             " (SELECT json_extract(measured, ?1) AS value, json_extract(measured, ?2) AS place,"
-            " json_extract(measured, ?3) AS expected FROM readings WHERE timestamp_s >= ?5)"
+            " json_extract(measured, ?3) AS expected FROM readings WHERE timestamp_s >= ?5"
+            " AND (?6 IS NULL OR json_extract(measured, '$.\".mode\"') = ?6))"
             " WHERE value IS NOT NULL AND place IS NOT NULL GROUP BY 1 ORDER BY 1"
         )
         names = (_path(one) for one in (name, over, EXPECTED + name))
-        return self._ask(list[Bin], query, *names, width, since_s)
+        return self._ask(list[Bin], query, *names, width, since_s, mode)
 
     def _flush_if_due(self) -> None:
         waiting = len(self._readings) + len(self._scores)

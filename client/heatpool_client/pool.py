@@ -138,6 +138,14 @@ class Pool:
         """
         return self._connection(self.config.submit_url)
 
+    def hub(self) -> Connection:
+        """The connection to the modelhub.
+
+        Raises:
+            ClientError: no consent, no token.
+        """
+        return self._connection(self.config.hub_url)
+
     def send(
         self, rows: Iterable[Row], *, records_max: int | None = None, speed: float | None = None
     ) -> Iterator[Totals]:

@@ -14,7 +14,7 @@ import msgspec
 
 from heatpool_client.explaining import numeric
 from heatpool_client.faults import ClientError, Fault
-from heatpool_client.history import EXPECTED, History, community_values
+from heatpool_client.history import EXPECTED, MODE, History, community_values
 from heatpool_client.home import read_private, write_private
 from heatpool_contract.reading import Reader
 from heatpool_contract.reference import references, terms
@@ -114,6 +114,7 @@ class Detector:
             mode = detector.modes[index]
             basis = terms(mode, values)
             if not isinstance(basis, Reason):
+                found[MODE] = float(index)
                 for target, reference in zip(mode.targets, references(mode, basis), strict=True):
                     found[EXPECTED + target.field] = reference
         self._history.measured(moment_s, found | community_values(numbers))

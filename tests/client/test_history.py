@@ -48,7 +48,7 @@ def test_values_of_one_moment_are_merged_over_processes(
     history.flush()
     other.flush()
 
-    assert history.curve("a", NOW_S, 3600) == [(NOW_S // 3600 * 3600, 1.5)]
+    assert history.curve("a", NOW_S, 3600) == [(NOW_S // 3600 * 3600, 1.5, None)]
     assert history.mean("b", NOW_S) == (1, 3.0, 3.0)
     assert history.mean("c", NOW_S) is None
     assert stat.S_IMODE(home.history.stat().st_mode) == 0o600
@@ -128,7 +128,8 @@ def test_a_detector_leaves_scores_and_what_it_expected(
     assert why is not None
     assert (why.contributions[0].feature, why.contributions[0].own) == ("flow", HOT)
     assert history.mean("flow", NOW_S) == (2, 65.0, 90.0)
-    assert history.mean(EXPECTED + "flow", NOW_S) == (2, 60.0, 60.0)
+    assert history.curve("flow", NOW_S, 60, 0) == [(NOW_S, USUAL, 60.0), (NOW_S + 60, HOT, 60.0)]
+    assert history.curve("flow", NOW_S, 60, 1) == []
 
 
 def test_a_recorded_reading_is_in_the_history(pool: Pool, fake_time: FakeTime) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import rich_click as click
 
-from heatpool_client import consent, erasure, setup
+from heatpool_client import consent, deciding, erasure, setup
 from heatpool_client.commands.shell import lines_of, shared_options
 from heatpool_client.faults import ClientError, Exit, Fault
 from heatpool_client.version import CLIENT_VERSION
@@ -142,12 +142,8 @@ def consent_command(
         raise click.UsageError("--erase goes with --withdraw")
     shown = dropped = None
     if accept is not None:
-        if erasure.last(shell.home) is not None:  # its id is gone for good at the pool
-            raise ClientError(Fault.INSTALLATION_ERASED, f"{shell.home.root}-2")
-        shell.home.create()
         _grant(shell, accept, "option")
     elif withdraw:
-        consent.withdraw(shell.home, shell.clock.now_s())
         dropped = _forget(shell, erase=erase)
     else:
         shown = consent.text(shell.language)
@@ -194,19 +190,19 @@ def trust(shell: Shell, files: tuple[Path, ...]) -> None:
 
 
 def _forget(shell: Shell, *, erase: bool) -> int | None:
-    """Drop what waits, and ask the pool to forget this home if the owner wants it."""
+    """Stop, and say so if the pool could not be asked yet."""
+    consent.withdraw(shell.home, shell.clock.now_s())  # first: also with a configuration that fails
     if not shell.home.config.exists():
         return None
     with shell.pool() as pool:
-        if erase:
-            erasure.queue(shell.home, pool.config.installation_id, shell.clock.now_s())
-        dropped = pool.spool.empty() if shell.home.spool.exists() else None
-        if erase and (sent := erasure.send(pool, at_once=True)) and sent.confirmed_s is None:
-            shell.say(
-                f"The pool could not be asked yet ({sent.problem}); `heatpool send` tries again.",
-                f"Noch nicht angefragt ({sent.problem}); `heatpool send` versucht es erneut.",
-            )
-    return dropped
+        left = deciding.withdraw(pool, erase=erase)
+    if left.erasure is not None and left.erasure.confirmed_s is None:
+        problem = left.erasure.problem
+        shell.say(
+            f"The pool could not be asked yet ({problem}); `heatpool send` tries again.",
+            f"Noch nicht angefragt ({problem}); `heatpool send` versucht es erneut.",
+        )
+    return left.dropped
 
 
 def _decide(shell: Shell, accepted: str | None) -> tuple[str | None, consent.Means]:
@@ -224,14 +220,8 @@ def _decide(shell: Shell, accepted: str | None) -> tuple[str | None, consent.Mea
 
 
 def _grant(shell: Shell, version: str, means: consent.Means) -> None:
-    consent.grant(
-        shell.home,
-        version,
-        shell.clock.now_s(),
-        language=shell.language,
-        means=means,
-        client_version=CLIENT_VERSION,
-    )
+    now_s = shell.clock.now_s()
+    deciding.agree(shell.home, version, now_s, language=shell.language, means=means)
 
 
 def _register_if_possible(shell: Shell) -> bool:

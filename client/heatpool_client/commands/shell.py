@@ -18,7 +18,15 @@ import rich_click as click
 
 from heatpool_client import config as configuration
 from heatpool_client.clock import SYSTEM, Clock
-from heatpool_client.faults import ClientError, Exit, Fault, Language, Words
+from heatpool_client.faults import (
+    ClientError,
+    ErrorSeen,
+    Exit,
+    Failed,
+    Fault,
+    Language,
+    Words,
+)
 from heatpool_client.home import find_home
 from heatpool_client.pool import Pool
 
@@ -37,21 +45,6 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     environ: Mapping[str, str]
     clock: Clock = SYSTEM
-
-
-class ErrorSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """An error in JSON output."""
-
-    code: str
-    text: str
-    text_de: str
-    exit: int
-
-
-class Failed(msgspec.Struct, frozen=True):
-    """The JSON document of a command that failed."""
-
-    error: ErrorSeen
 
 
 class Shell:
@@ -113,14 +106,12 @@ class Shell:
 
     def seen(self, error: ClientError) -> ErrorSeen:
         """The error for JSON output."""
-        return ErrorSeen(
-            code=error.code, text=error.text("en"), text_de=error.text("de"), exit=error.exit
-        )
+        return error.seen()
 
     def fail(self, error: ClientError) -> None:
         """Print the error."""
         if self.as_json:
-            self.write(msgspec.json.encode(Failed(self.seen(error))))
+            self.write(msgspec.json.encode(Failed(error.seen())))
             return
         from rich.text import Text  # noqa: PLC0415 - only when something is printed
 

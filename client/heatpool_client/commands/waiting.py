@@ -11,6 +11,7 @@ from heatpool_client import courier, erasure, receipts
 from heatpool_client.commands.shell import leave, lines_of, moment, shared_options
 from heatpool_client.courier import Notes, Round
 from heatpool_client.faults import ClientError, Exit, Fault
+from heatpool_client.pausing import PAUSED
 from heatpool_client.receipts import Receipt
 from heatpool_client.submission import frozen_body
 from heatpool_client.waiting import Waiting
@@ -111,7 +112,7 @@ def _words(found: Receipt) -> str:
 
 
 def _status(done: Round) -> Exit:
-    if done.problem is None:
+    if done.problem in (None, PAUSED):
         return Exit.OK
     try:
         return ClientError(Fault(done.problem)).exit

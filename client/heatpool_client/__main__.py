@@ -10,6 +10,7 @@ from heatpool_client.commands.detecting import score_command, update
 from heatpool_client.commands.doctor import doctor
 from heatpool_client.commands.measuring import completion, run_command, sources
 from heatpool_client.commands.owner import consent_command, init, register, trust
+from heatpool_client.commands.page import web_command
 from heatpool_client.commands.sending import preview, replay_command, submit
 from heatpool_client.commands.shell import Surroundings
 from heatpool_client.commands.standing import status
@@ -43,6 +44,7 @@ for command in (
     score_command,
     sources,
     run_command,
+    web_command,
     doctor,
     completion,
 ):

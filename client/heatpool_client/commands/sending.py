@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import rich_click as click
 
-from heatpool_client.commands.shell import ErrorSeen, leave, lines_of, replaced, shared_options
+from heatpool_client.commands.shell import leave, lines_of, replaced, shared_options
 from heatpool_client.commands.table_options import TableOptions, table_options
 from heatpool_client.commands.waiting import preview_waiting
 from heatpool_client.config import Config
-from heatpool_client.faults import ClientError, Exit, Fault
+from heatpool_client.faults import ClientError, ErrorSeen, Exit, Fault
 from heatpool_client.replay import Pace, Totals, replay, shift_to_s, shifted
 from heatpool_client.submission import Row, Sender, body, submissions
 from heatpool_client.tables import Ledger, Table

@@ -12,6 +12,7 @@ import { clock, el, moment, number, reading, shortDate, t, withUnit } from "./pa
 
 const TABLE_ROWS_MAX = 48; // more is read by nobody; the JSON has all
 const DAY_S = 86400;
+const DAY_STEPS = [1, 2, 7, 14, 28].map((days) => days * DAY_S); // a label a day, never two
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -117,7 +118,7 @@ export class Chart {
       cursor: { y: false, drag: { x: false, y: false } },
       scales: { x: { time: this.time, range: this.kind === "bars" ? (_, low, high) => [low - 0.5, high + 0.5] : undefined }, y: { range: (_, low, high) => padded(low, high, this.kind === "bars") } },
       axes: [
-        { ...axis, space: 64, size: 32, values: (_, splits) => splits.map((value) => this.kind === "bars" ? (this.data.labels?.[value] ?? "") : xValue(value)), ...(this.kind === "bars" ? { incrs: [1] } : {}) },
+        { ...axis, space: 64, size: 32, values: (_, splits) => splits.map((value) => this.kind === "bars" ? (this.data.labels?.[value] ?? "") : xValue(value)), ...(this.kind === "bars" ? { incrs: [1] } : this.time && wide ? { incrs: DAY_STEPS } : {}) },
         { ...axis, size: 48, values: (_, splits) => steps(splits) },
       ],
       series,

@@ -1,0 +1,1 @@
+"""The owner's page: one home's state, served on the home network (`heatpool web`)."""

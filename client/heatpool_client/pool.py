@@ -10,6 +10,7 @@ Keys and models are imported by the methods that need them: a logger that only s
 from __future__ import annotations
 
 import os
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -65,6 +66,7 @@ class Pool:
         self.environ = environ
         self.clock = clock
         self._connections: dict[str, Connection] = {}
+        self._opening = threading.Lock()
 
     @classmethod
     def open(
@@ -300,11 +302,12 @@ class Pool:
     def _connection(self, base_url: str) -> Connection:
         """Opened once; the consent is looked at each time, since it can be withdrawn meanwhile."""
         permit = self.permit()
-        known = self._connections.get(base_url)
-        if known is None:
-            sign = self._sign() if base_url == self.config.hub_url else None
-            known = Connection(base_url, self.config, self._token(), permit, self.clock, sign)
-            self._connections[base_url] = known
+        with self._opening:  # the owner's page asks from several threads
+            known = self._connections.get(base_url)
+            if known is None:
+                sign = self._sign() if base_url == self.config.hub_url else None
+                known = Connection(base_url, self.config, self._token(), permit, self.clock, sign)
+                self._connections[base_url] = known
         return known
 
 

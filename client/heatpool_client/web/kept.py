@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 import msgspec
 
+from heatpool_client.connection import Refused
 from heatpool_client.faults import ClientError, ErrorSeen
 
 if TYPE_CHECKING:
@@ -32,6 +33,16 @@ class Kept(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     problem: ErrorSeen | None
     """Why it is not newer; null: it is fresh."""
     answer: T | None
+
+
+def told(error: ClientError) -> ErrorSeen:
+    """The error for the page: of a refusal the pool's own code and words."""
+    if not isinstance(error, Refused) or not error.problem.detail:
+        return error.seen()
+    said = error.problem
+    return ErrorSeen(
+        code=said.code, text=said.detail, text_de=said.detail_de or said.detail, exit=error.exit
+    )
 
 
 class Keeper:
@@ -59,7 +70,7 @@ class Keeper:
             except ClientError as error:
                 found = Kept[T](
                     fetched_s=known.fetched_s if known else None,
-                    problem=error.seen(),
+                    problem=told(error),
                     answer=cast("T | None", known.answer if known else None),
                 )
             self._kept[question] = (now_s, cast("Kept[object]", found))

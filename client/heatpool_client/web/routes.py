@@ -19,6 +19,7 @@ import msgspec
 from heatpool_client.faults import ClientError, ErrorSeen, Exit, Failed, Language
 from heatpool_client.web import actions, guard
 from heatpool_client.web.guard import CSRF_HEADER, Denied, Password, Sessions
+from heatpool_client.web.kept import told
 from heatpool_client.web.reading import Reader, Unknown
 from heatpool_contract.pages import ASSETS, POLICY, catalogue, chosen, page
 
@@ -109,7 +110,7 @@ class Site:
         except Denied as denied:
             answered = self._denied(denied)
         except ClientError as error:
-            answered = _failed(STATUSES.get(error.exit, 500), error.seen())
+            answered = _failed(STATUSES.get(error.exit, 500), told(error))
         except Unknown:
             answered = self._denied(Denied(404, "deny.unknown"))
         except (msgspec.DecodeError, UnicodeDecodeError):

@@ -45,14 +45,15 @@ function on(id, event, work) {
   $(id).addEventListener(event, async (happened) => {
     happened.preventDefault();
     const button = happened.submitter ?? happened.currentTarget;
-    button.disabled = true;
+    if (button.ariaBusy === "true") return; // not `disabled`: that would take the focus away
+    button.ariaBusy = "true";
     try {
       await work();
     } catch (trouble) {
       say(trouble.message, "alarm");
       $("said").scrollIntoView({ block: "nearest" });
     } finally {
-      button.disabled = false;
+      button.ariaBusy = null;
     }
   });
 }

@@ -95,6 +95,7 @@ class Household:
                 telemetry.record({"timestamp": at_s, **named, "note": "text"})
         detector.save()
         telemetry._history.flush()
+        telemetry._pool.close()
 
 
 def _detector() -> DetectorData:

@@ -115,10 +115,10 @@ def _detector() -> DetectorData:
 
 
 @contextmanager
-def served(household: Household, secret: Secret | None = None) -> Iterator[str]:
+def served(pool: Pool, secret: Secret | None = None) -> Iterator[str]:
     """The page on a port of its own; its address."""
     port = free_port()
-    site = Site(household.pool, secret)
+    site = Site(pool, secret)
     server = uvicorn.Server(
         uvicorn.Config(application(site), host="127.0.0.1", port=port, log_level="error")
     )

@@ -46,7 +46,7 @@ def test_the_page_is_readable_for_everybody(
 ) -> None:
     """No finding of axe, nothing wider than the screen, no jump, small; and a screenshot."""
     with (
-        served(lived_in) as url,
+        served(lived_in.pool) as url,
         visiting(browser, url, width=width, theme=theme, locale=locale, now_s=NOW_S) as page,
     ):
         page.wait_for_selector(READY)
@@ -65,7 +65,7 @@ def test_an_owner_opts_in_looks_around_withdraws_and_erases(
     household: Household, hub: CommunityHub, browser: Browser
 ) -> None:
     """The whole way with a mouse, each step seen in the library's own files or at the pool."""
-    with served(household) as url, visiting(browser, url, now_s=NOW_S) as page:
+    with served(household.pool) as url, visiting(browser, url, now_s=NOW_S) as page:
         page.wait_for_selector(READY)
         assert page.locator("#sharing [data-put=sharing]").inner_text() == "off"
         assert hub.requests == []
@@ -123,7 +123,7 @@ def test_an_owner_opts_in_looks_around_withdraws_and_erases(
 
 def test_the_keyboard_is_enough(lived_in: Household, browser: Browser) -> None:
     """Skip link, switches, a dialog that is opened, left and gives the focus back."""
-    with served(lived_in) as url, visiting(browser, url, width=PHONE, now_s=NOW_S) as page:
+    with served(lived_in.pool) as url, visiting(browser, url, width=PHONE, now_s=NOW_S) as page:
         page.wait_for_selector(READY)
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.className") == "skip"
@@ -151,7 +151,7 @@ def test_every_card_has_a_state_for_nothing_and_for_failure(
     """Empty at first; an error with a button that helps; the page stays whole."""
     household.agree()
     hub.few = True
-    with served(household) as url, visiting(browser, url, now_s=NOW_S) as page:
+    with served(household.pool) as url, visiting(browser, url, now_s=NOW_S) as page:
         page.route("**/api/scores*", lambda route: route.abort())
         page.reload()
         page.wait_for_selector(READY)
@@ -170,7 +170,7 @@ def test_old_scores_are_called_old(lived_in: Household, browser: Browser) -> Non
     """A logger that stopped does not look like a healthy heat pump."""
     lived_in.fake_time.now_s += 6 * 3600
     try:
-        with served(lived_in) as url, visiting(browser, url, now_s=NOW_S) as page:
+        with served(lived_in.pool) as url, visiting(browser, url, now_s=NOW_S) as page:
             page.wait_for_selector(READY)
             assert page.get_attribute("#score-chart", "data-state") == "stale"
             assert text(page, "#health [data-put=verdict]") == "No new readings"
@@ -182,7 +182,7 @@ def test_a_password_is_asked_for(household: Household, browser: Browser) -> None
     """A wrong one is told, the right one opens, leaving asks again."""
     guard.write_password(household.home, "correct horse")
     with (
-        served(household, guard.read_secret(household.home)) as url,
+        served(household.pool, guard.read_secret(household.home)) as url,
         visiting(browser, url, now_s=NOW_S) as page,
     ):
         assert axe_findings(page) == []

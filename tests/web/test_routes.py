@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -385,3 +386,14 @@ def test_the_page_speaks_the_browsers_language(
 
     assert word.encode() in bytes(answered.body)  # type: ignore[arg-type]  # bytes
     assert b'<html lang="de">' in bytes(chosen.body)  # type: ignore[arg-type]  # bytes
+
+
+def test_every_answer_is_documented(household: Household) -> None:
+    """The page of the documentation names what is served, and nothing else."""
+    text = (Path(__file__).parents[2] / "docs" / "client" / "web.md").read_text("utf-8")
+    documented = set(re.findall(r"^\| `GET /api/(\w+)`", text, re.MULTILINE))
+
+    assert documented == {one.partition("?")[0] for one in READ} | {"export"}
+    assert {get(Site(household.pool, None), f"/api/{name}").status for name in documented} == {
+        200, 400, 409,
+    }  # fmt: skip  # curve without a feature, export without consent

@@ -67,9 +67,7 @@ class Home:
     def body(self, form: Callable[[Texts], str]) -> bytes:
         """What it posts, gzipped."""
         text = form(self.texts)
-        for blank, name in zip(
-            _NAME, (self.installation, self.pseudonym, self.model), strict=True
-        ):
+        for blank, name in zip(_NAME, (self.installation, self.pseudonym, self.model), strict=True):
             text = text.replace(blank, name)
         packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_WBITS)
         return packer.compress(text.encode()) + packer.flush()
@@ -82,7 +80,9 @@ def homes(count: int, run: str, texts: list[Texts], key: bytes) -> list[Home]:
 
 def texts_of(records: int, end_s: int) -> list[Texts]:
     """A minute a record, up to `end_s`."""
-    return [_texts(random.Random(f"{records}/{number}"), records, end_s) for number in range(VARIETY)]
+    return [
+        _texts(random.Random(f"{records}/{number}"), records, end_s) for number in range(VARIETY)
+    ]
 
 
 def _texts(rng: random.Random, records: int, end_s: int) -> Texts:

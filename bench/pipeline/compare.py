@@ -101,15 +101,14 @@ def _cpu(several: list[Run]) -> str:
     }
     total = sum(cpu_s for process, cpu_s in each.items() if process != LOAD)
     shown = " ".join(
-        f"{process} {cpu_s:.2f}"
-        for process, cpu_s in each.items()
-        if cpu_s > CPU_PER_MILLION_S_MIN
+        f"{process} {cpu_s:.2f}" for process, cpu_s in each.items() if cpu_s > CPU_PER_MILLION_S_MIN
     )
     return f"{total:.2f}: {shown}"
 
 
 def _median(several: list[Run], figure: str) -> float:
-    return statistics.median(getattr(run, figure) for run in several)
+    values: list[float] = [getattr(run, figure) for run in several]
+    return statistics.median(values)
 
 
 def _grow(pool: Pool, counts: list[int], plot: Path | None) -> None:

@@ -193,6 +193,12 @@ class WriterMetrics:
             ["outcome"],  # written, unchanged, conflict, malformed, expired
             registry=registry,
         )
+        self.store_state = Gauge(
+            "heatpool_writer_store_state",
+            "1 for what the writer knows of the store; young: nothing is entrusted to it yet",
+            ["state"],  # ready, away, young
+            registry=registry,
+        )
         self.store_difference = Gauge(
             "heatpool_writer_store_difference_rows",
             "Rows sent against rows that the store counted, since this process knows it",

@@ -106,8 +106,11 @@ class VictoriaUrls(msgspec.Struct, frozen=True):
 class Victoria:
     """A connection pool to one store; use as async context manager."""
 
-    def __init__(self, urls: VictoriaUrls, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, urls: VictoriaUrls, timeout_s: float = TIMEOUT_S, *, gzip_imports: bool = True
+    ) -> None:
         self._urls = urls
+        self._gzip_imports = gzip_imports
         self._http = httpx.AsyncClient(timeout=timeout_s)
 
     async def __aenter__(self) -> Self:
@@ -126,17 +129,17 @@ class Victoria:
         await self._http.aclose()
 
     async def import_lines(self, lines: Sequence[bytes]) -> None:
-        """Post import lines (JSON, one series a line), gzipped.
+        """Post import lines (JSON, one series a line).
 
         Returning means that the store holds them in memory; they survive its death only some
         seconds later (docs/decisions/0004).
         """
-        body = gzip(b"\n".join(lines))
+        body = b"\n".join(lines)
         await self._send(
             "POST",
             f"{self._urls.write}/api/v1/import",
-            content=body,
-            headers={"Content-Encoding": "gzip"},
+            content=gzip(body) if self._gzip_imports else body,
+            headers={"Content-Encoding": "gzip"} if self._gzip_imports else {},
         )
 
     async def export(self, selector: str, start_ms: int, end_ms: int) -> AsyncIterator[Series]:

@@ -153,6 +153,11 @@ class Batch(Generic[M]):
         if self.opened_s is None:
             self.opened_s = now_s
 
+    def drop_first(self) -> None:
+        """Take the oldest message out again."""
+        _message, taken = self.messages.pop(0)
+        self.samples -= taken.samples
+
     def is_due(self, now_s: float, samples_max: int, age_s_max: float) -> bool:
         """Whether the batch is to be posted now."""
         if self.opened_s is None:

@@ -15,10 +15,10 @@ from nacl.public import PrivateKey
 from nats.js.errors import (
     KeyNotFoundError,
     KeyWrongLastSequenceError,
-    NoKeysError,
     NotFoundError,
 )
 
+from heatpool_chassis import buckets
 from heatpool_contract import grants, release, sealed
 from heatpool_contract.dsse import KEY_BYTES
 from heatpool_contract.identity import ModelSlug
@@ -53,11 +53,7 @@ class Desk(msgspec.Struct, frozen=True):
 
 async def listed(client: Client) -> list[ReleasePointer]:
     """All pointers, by model."""
-    bucket = await client.jetstream().key_value(KV_RELEASES)
-    try:
-        keys = sorted(await bucket.keys())
-    except NoKeysError:
-        return []
+    keys = sorted(await buckets.keys(client, KV_RELEASES))
     return [(await _pointer(client, key))[0] for key in keys]
 
 

@@ -22,7 +22,7 @@ import nats.js.errors
 from nats.js.kv import KeyValue
 from nats.js.object_store import ObjectStore
 
-from heatpool_chassis import bus
+from heatpool_chassis import buckets, bus
 from heatpool_contract import release, subjects
 from heatpool_contract.manifest import ReleaseFacts
 from heatpool_contract.release import News, ReleasePointer, TrainingReport
@@ -72,6 +72,7 @@ class Trainer:
         self._settings = settings
         self._life = life
         self._metrics = metrics
+        self._client = client
         self._js: JetStreamContext = client.jetstream(timeout=bus.CONTROL_TIMEOUT_S)
         self._buckets = buckets
         self._signing = signing
@@ -102,11 +103,7 @@ class Trainer:
 
     async def _remembered(self) -> dict[str, News]:
         found: dict[str, News] = {}
-        try:
-            keys = await self._buckets.reports.keys()
-        except nats.js.errors.NoKeysError:
-            return found
-        for key in keys:
+        for key in await buckets.keys(self._client, subjects.KV_PROGRESS):
             if key.startswith(release.news_key("")):
                 entry = await self._buckets.reports.get(key)
                 known = release.decode_news(entry.value or b"")

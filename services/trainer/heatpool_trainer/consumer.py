@@ -12,6 +12,7 @@ import asyncio
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Final
@@ -23,7 +24,7 @@ from nats.js.kv import KeyValue
 from nats.js.object_store import ObjectStore
 
 from heatpool_chassis import buckets, bus
-from heatpool_contract import release, subjects
+from heatpool_contract import erasures, release, subjects
 from heatpool_contract.manifest import ReleaseFacts
 from heatpool_contract.release import News, ReleasePointer, TrainingReport
 from heatpool_trainer import news as newsroom
@@ -54,6 +55,19 @@ class Buckets(msgspec.Struct, frozen=True):
     pointers: KeyValue
     reports: KeyValue
     models: ObjectStore
+
+
+async def erasing(client: Client) -> frozenset[str]:
+    """Homes whose erasure is under way; of those that are erased the store shows nothing.
+
+    Raises:
+        BusUnavailableError: it cannot be known.
+    """
+    found = set()
+    async for _receipt, value in buckets.entries(client, subjects.KV_ERASURES):
+        with suppress(erasures.MalformedErasureError):  # it names nobody; the writer reports it
+            found.add(erasures.decode(value).installation)
+    return frozenset(found - {""})
 
 
 class Trainer:
@@ -172,7 +186,9 @@ class Trainer:
         self._log.info("training", model=model, messages=item.messages)
         try:
             pointer, _revision = await publishing.current(self._buckets.pointers, model)
-            trained = await self._in_child(self._job(model, began_ms, pointer))
+            trained = await self._in_child(
+                self._job(model, began_ms, pointer, await erasing(self._client))
+            )
             report = await self._conclude(model, trained, pointer, began_ms)
         except (bus.BusUnavailableError, publishing.LostRaceError, BrokenProcessPool) as error:
             report = TrainingReport(
@@ -196,7 +212,9 @@ class Trainer:
             took_s=round(took_s, 1),
         )
 
-    def _job(self, model: str, now_ms: int, pointer: ReleasePointer | None) -> Job:
+    def _job(
+        self, model: str, now_ms: int, pointer: ReleasePointer | None, erasing: frozenset[str]
+    ) -> Job:
         settings = self._settings
         end_ms = now_ms + FUTURE_MS
         return Job(
@@ -208,6 +226,7 @@ class Trainer:
             samples_min=settings.samples_min,
             predecessor_homes=pointer.current.installations if pointer else 0,
             catalogue=str(settings.catalogue) if settings.catalogue else None,
+            erasing=erasing,
         )
 
     async def _in_child(self, job: Job) -> Trained:

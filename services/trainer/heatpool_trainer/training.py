@@ -36,6 +36,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     predecessor_homes: int = 0
     """Homes in the release that this one would replace."""
     catalogue: str | None = None
+    erasing: frozenset[str] = frozenset()
+    """Homes that have asked for erasure, while the store may still show them."""
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +68,8 @@ async def _train(job: Job) -> Trained:
         try:
             async with Victoria(VictoriaUrls(url, url, url)) as store:
                 for home in await export.homes(store, job.model, job.start_ms, job.end_ms):
+                    if home.installation in job.erasing:
+                        continue
                     samples += spool.add(
                         await export.readings(
                             store, job.model, home.installation, job.start_ms, job.end_ms

@@ -21,6 +21,13 @@ def test_news_are_counted_by_model() -> None:
     }
 
 
+def test_messages_that_the_stream_let_go_are_missed_and_repeats_are_not() -> None:
+    """Before the first that came, and between two that came together."""
+    assert news.missed(3, [7, 8, 10]) == 4
+    assert news.missed(3, [2, 3, 4]) == 0
+    assert news.missed(0, [7]) == 0
+
+
 def test_a_quiet_model_with_news_is_due_and_one_without_is_not() -> None:
     """Quiet for long enough, and not trained a moment ago."""
     item = News(model="a", messages=1, seq_last=1, seen_ms=100_000)

@@ -97,6 +97,8 @@ class Trainer:
     async def run(self) -> None:
         """Until the process stops. A training that runs then is given up; it starts again later."""
         self._news = await self._remembered()
+        # A trainer that stood still is the one that misses messages: count from where it was.
+        self._seq_seen = max((item.seq_last for item in self._news.values()), default=0)
         subscription = await self._js.pull_subscribe_bind(
             subjects.DURABLE_TRAINER, stream=subjects.STREAM_TELEMETRY
         )
@@ -139,10 +141,9 @@ class Trainer:
         if not messages:
             return
         seen = [(message.subject, message.metadata.sequence.stream) for message in messages]
-        first = min(seq for _subject, seq in seen)
-        if self._seq_seen and first > self._seq_seen + 1:
-            self._metrics.gap_messages.inc(first - self._seq_seen - 1)
-        self._seq_seen = max(self._seq_seen, *(seq for _subject, seq in seen))
+        seqs = [seq for _subject, seq in seen]
+        self._metrics.gap_messages.inc(newsroom.missed(self._seq_seen, seqs))
+        self._seq_seen = max(self._seq_seen, *seqs)
         changed = newsroom.fold(self._news, seen, _now_ms())
         try:
             for model, item in changed.items():

@@ -29,6 +29,15 @@ def model_of(subject: str) -> str | None:
     return tokens[1] if len(tokens) == _TOKENS else None
 
 
+def missed(seen: int, seqs: Iterable[int]) -> int:
+    """How many messages after `seen`, up to the newest of `seqs`, are not among them.
+
+    Nought if nothing was ever seen: a stream may have a past that is none of the trainer's.
+    """
+    new = {seq for seq in seqs if seq > seen}
+    return max(new) - seen - len(new) if seen and new else 0
+
+
 def fold(
     known: Mapping[str, News], seen: Iterable[tuple[str, int]], now_ms: int
 ) -> dict[str, News]:

@@ -233,4 +233,9 @@ def can_mount() -> bool:
 
 def _refused(pool: Pool) -> float:
     metrics = pool.metrics("ingest")
-    return sum(value for key, value in metrics.items() if 'code="bus_unavailable"' in key)
+    counter = "heatpool_ingest_requests_total{"  # not `_created`, which is a time
+    return sum(
+        value
+        for key, value in metrics.items()
+        if key.startswith(counter) and 'code="bus_unavailable"' in key
+    )

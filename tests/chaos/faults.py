@@ -234,8 +234,9 @@ def can_mount() -> bool:
 def _refused(pool: Pool) -> float:
     metrics = pool.metrics("ingest")
     counter = "heatpool_ingest_requests_total{"  # not `_created`, which is a time
+    codes = ('code="bus_unavailable"', 'code="overloaded"')  # by the stream, or before it is asked
     return sum(
         value
         for key, value in metrics.items()
-        if key.startswith(counter) and 'code="bus_unavailable"' in key
+        if key.startswith(counter) and any(code in key for code in codes)
     )

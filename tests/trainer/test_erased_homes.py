@@ -11,7 +11,7 @@ import msgspec
 
 from heatpool_contract import erasures, subjects
 from heatpool_contract.erasures import Erasure, Step
-from heatpool_trainer.consumer import erasing
+from heatpool_trainer.erasing import erasing
 from heatpool_trainer.training import Job, Trained, train
 
 if TYPE_CHECKING:

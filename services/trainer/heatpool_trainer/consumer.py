@@ -12,7 +12,6 @@ import asyncio
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Final
@@ -24,11 +23,12 @@ from nats.js.kv import KeyValue
 from nats.js.object_store import ObjectStore
 
 from heatpool_chassis import buckets, bus
-from heatpool_contract import erasures, release, subjects
+from heatpool_contract import release, subjects
 from heatpool_contract.manifest import ReleaseFacts
 from heatpool_contract.release import News, ReleasePointer, TrainingReport
 from heatpool_trainer import news as newsroom
 from heatpool_trainer import publishing, tidying
+from heatpool_trainer.erasing import erasing
 from heatpool_trainer.training import Job, Trained, train
 
 if TYPE_CHECKING:
@@ -55,19 +55,6 @@ class Buckets(msgspec.Struct, frozen=True):
     pointers: KeyValue
     reports: KeyValue
     models: ObjectStore
-
-
-async def erasing(client: Client) -> frozenset[str]:
-    """Homes whose erasure is under way; of those that are erased the store shows nothing.
-
-    Raises:
-        BusUnavailableError: it cannot be known.
-    """
-    found = set()
-    async for _receipt, value in buckets.entries(client, subjects.KV_ERASURES):
-        with suppress(erasures.MalformedErasureError):  # it names nobody; the writer reports it
-            found.add(erasures.decode(value).installation)
-    return frozenset(found - {""})
 
 
 class Trainer:

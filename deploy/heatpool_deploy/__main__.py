@@ -17,7 +17,7 @@ from heatpool_deploy import supervisor
 from heatpool_deploy.commands import backup, dlq, erase, erasures_, export, restore
 from heatpool_deploy.connection import on_bus, or_exit, print_json
 from heatpool_deploy.key_commands import keys, models
-from heatpool_deploy.operate_commands import canary, doctor, status, tail
+from heatpool_deploy.operate_commands import canary, doctor, drain, status, tail
 
 _STATE = click.option(
     "--state",
@@ -114,7 +114,7 @@ def provision(*, replicas: int, telemetry_gib: float, check: bool, as_json: bool
 
 for command in (
     *(keys, models, dlq, erase, erasures_, export, backup, restore),
-    *(status, canary, tail, doctor),
+    *(status, canary, tail, doctor, drain),
 ):
     main.add_command(command)
 

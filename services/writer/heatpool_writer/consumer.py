@@ -10,6 +10,7 @@ the writer stops and says so.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from contextlib import contextmanager
 from itertools import chain
@@ -154,9 +155,11 @@ class Writer:
             return []
         except nats.js.errors.APIError as error:  # 503 also means: nobody serves this consumer
             self._log.warning("fetch_failed", reason=f"{error.code} {error.description}")
-            await bus.verify_consumer(
-                self._client, subjects.STREAM_TELEMETRY, topology.writer_consumer()
-            )
+            # In an election of a cluster nobody says; only a consumer that is gone is an error.
+            with contextlib.suppress(bus.BusUnavailableError):
+                await bus.verify_consumer(
+                    self._client, subjects.STREAM_TELEMETRY, topology.writer_consumer()
+                )
         except (nats.errors.Error, ConnectionError) as error:  # disconnected: it comes back
             self._log.warning("fetch_failed", reason=type(error).__name__)
         await self._life.stopped_within(bus.RECONNECT_WAIT_S)

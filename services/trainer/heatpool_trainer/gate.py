@@ -15,7 +15,7 @@ from heatpool_contract.channel_scoring import CompiledChannel
 from heatpool_contract.detector import decode
 from heatpool_contract.detector_checks import MalformedDetector
 from heatpool_contract.manifest import GateFigure
-from heatpool_contract.scoring import self_test
+from heatpool_contract.self_testing import self_test
 
 if TYPE_CHECKING:
     from heatpool_contract.detector import Detector

@@ -35,6 +35,21 @@ class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Fewer unseen homes: the detector is `learning` and raises no alarm."""
     calibration_weeks_min: float = 16.0
     """As before, in pump-weeks: a rate per week is not known from some hours."""
+    cycle_episodes_per_week_max: float = 0.05
+    """Alarm budget of the channel of the days; its own, as each channel's."""
+    cycle_trees: int = 50
+    cycle_height: int = 6
+    """A home has 24 vectors a day of which few differ: small trees hold them."""
+
+
+class RuleReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How one hard rule fared."""
+
+    rule: str
+    homes: int
+    """In which it was tried."""
+    homes_raised: int
+    released: bool
 
 
 class ChannelReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +81,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[ChannelReport, ...]
     modes_dropped: tuple[str, ...]
     """Too few vectors."""
+    cycle: tuple[ChannelReport, ...] = ()
+    rules: tuple[RuleReport, ...] = ()
+    wear_homes: int = 0
+    """Whose trends set the limits of wear; too few, and it is not released."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ import msgspec
 
 from heatpool_contract.detector import encode
 from heatpool_trainer import cross_fit, features, forest, reference_models
+from heatpool_trainer.beside_fit import Besides, Said
 from heatpool_trainer.calibrate import UNREACHABLE
 from heatpool_trainer.cleaning import Cleaned, clean, impossible
 from heatpool_trainer.design import COVERAGE_MIN, design
@@ -64,6 +65,7 @@ def rebuild(
         )
         for fold in range(plan.folds + 1)  # of the last one no home is left out
     ]
+    beside = Besides(catalogue, skeleton, [surveys[name] for name in sorted(surveys)])
     inputs = {}
     cleaned = source.cleaned
     for series, found in source.values(skeleton):
@@ -72,6 +74,7 @@ def rebuild(
             inputs[series.home] = cross_fit.home_inputs(
                 models, found, folds[series.home], plan.vectors_per_home_max
             )
+            beside.take(series.home, found)
     in_order = [inputs[name] for name in names]
     detector, channels = _channels(models[-1], outline, in_order, plan)
     if source.parts > 1:  # parts of a home are no unseen homes
@@ -81,6 +84,10 @@ def rebuild(
     used = sorted({_whole(name) for name in names})
     detector = msgspec.structs.replace(_released(detector, channels, plan), homes=len(used))
     detector = msgspec.structs.replace(detector, self_tests=self_tests(detector))
+    said = Said(detector=detector)
+    if source.parts == 1:
+        said = beside.finish(detector, in_order, plan)
+    detector = said.detector
     report = Report(
         profile=outline.profile,
         homes=tuple(used),
@@ -95,6 +102,9 @@ def rebuild(
             for mode, planned in zip(detector.modes, outline.modes, strict=True)
             if planned.targets and not mode.channels
         ),
+        cycle=said.cycle,
+        rules=said.rules,
+        wear_homes=said.wear_homes,
     )
     return Candidate(detector=detector, payload=encode(detector), report=report)
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 import pytest
-from simulators.recorded import PLAN
-from test_features import disturbed
+from simulators.recorded import PLAN, disturbed
 
 from heatpool_contract import cycles
 from heatpool_contract.detector import decode
@@ -51,7 +50,8 @@ def at_home(
     detector: Detector, series: HomeSeries
 ) -> tuple[Scorer, dict[str, list[tuple[int, float, float, bool]]], dict[str, int]]:
     """What a client sees reading by reading: scores of days by channel, rules when first raised."""
-    scorer, days, raised = Scorer(detector), dict[str, list[tuple[int, float, float, bool]]](), {}
+    scorer, raised = Scorer(detector), dict[str, int]()
+    days: dict[str, list[tuple[int, float, float, bool]]] = {}
     rows = zip(*(column.tolist() for column in series.columns.values()), strict=True)
     for timestamp_ms, row in zip(series.timestamps_ms.tolist(), rows, strict=True):
         before = scorer.beside

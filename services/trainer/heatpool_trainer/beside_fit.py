@@ -13,7 +13,7 @@ import msgspec
 
 from heatpool_contract.detector import Detector
 from heatpool_contract.detector_checks import known_fields
-from heatpool_trainer import cycle_fit, rules_fit, wear_fit
+from heatpool_trainer import cycle_design, cycle_fit, rules_fit, wear_fit
 from heatpool_trainer.cycle_rows import day_rows
 from heatpool_trainer.plan import ChannelReport, RuleReport
 
@@ -46,7 +46,7 @@ class Besides:
         self._gap_ms = skeleton.gap_ms_max
         known = known_fields(skeleton)
         recipe = catalogue.cycle
-        self._rule = None if recipe is None else cycle_fit.outline(recipe, known)
+        self._rule = None if recipe is None else cycle_design.outline(recipe, known)
         self._days: dict[str, HomeSeries] = {}
         self._trials = rules_fit.outlines(catalogue.rules, known, surveys)
 

@@ -12,39 +12,28 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from heatpool_contract import cycles
 from heatpool_contract.detector import (
-    Channel,
-    Conditioner,
     Cycle,
     Detector,
-    Field,
     Mode,
-    OffsetRule,
-    Source,
 )
-from heatpool_contract.watches import CycleFeature, CycleRule, Proof
-from heatpool_trainer import cross_fit, features, forest, reference_models
+from heatpool_contract.watches import CycleFeature, CycleRule
+from heatpool_trainer import cross_fit, cycle_design, features, forest, reference_models
 from heatpool_trainer.calibrate import UNREACHABLE
-from heatpool_trainer.design import EVERYWHERE, Design, ModeDesign
 from heatpool_trainer.plan import ChannelReport
 from heatpool_trainer.proofs import cycle_proof
-from heatpool_trainer.self_tests import self_tests
+from heatpool_trainer.self_tests import SEED, self_tests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from collections.abc import Set as AbstractSet
 
-    from heatpool_contract.detector import Condition
     from heatpool_trainer.cross_fit import HomeInputs
+    from heatpool_trainer.design import Design
+    from heatpool_trainer.native import Floats
     from heatpool_trainer.plan import TrainingPlan
     from heatpool_trainer.readings import HomeSeries
-    from heatpool_trainer.watch_recipes import Alternatives, CycleRecipe
+    from heatpool_trainer.watch_recipes import CycleRecipe
 
-MODE: Final = "cycle"
-LIMIT: Final = 1e6  # of a feature: none is larger, and none is an error code
-COVERAGE_MIN: Final = 0.2  # of a home's days must show a feature: frost is not always
-HOURS_A_DAY: Final = 24
 USUAL: Final = (0.05, 0.95)
 
 
@@ -53,28 +42,6 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
     cycle: Cycle
     channels: tuple[ChannelReport, ...]
-
-
-def outline(recipe: CycleRecipe, known: AbstractSet[str]) -> CycleRule | None:
-    """What the homes' sensors tell of their days; None if they do not."""
-    running = available(recipe.running, known)
-    if running is None or recipe.outdoor not in known:
-        return None
-    return CycleRule(
-        running=running,
-        defrosting=available(recipe.defrosting, known) or (),
-        watering=available(recipe.watering, known) or (),
-        outdoor=recipe.outdoor,
-        power=recipe.power if recipe.power in known else None,
-        compressor_power=recipe.compressor_power if recipe.compressor_power in known else None,
-        features=(),
-        proof=Proof(inputs=b"", outputs=b""),
-    )
-
-
-def available(alternatives: Alternatives, known: AbstractSet[str]) -> tuple[Condition, ...] | None:
-    """The first alternative whose fields the homes have."""
-    return next((one for one in alternatives if all(c.field in known for c in one)), None)
 
 
 def train(
@@ -94,11 +61,11 @@ def train(
         plan: sizes and minima.
     """
     names = sorted(name for name, one in days.items() if one.timestamps_ms.size)
-    chosen = _usable(recipe, [days[name] for name in names])
+    chosen = cycle_design.usable(recipe, [days[name] for name in names])
     if len(names) < plan.folds or not chosen:
         return None
     plan = msgspec.structs.replace(plan, trees=plan.cycle_trees, height=plan.cycle_height)
-    design = _design(recipe, chosen, main)
+    design = cycle_design.design_of(recipe, chosen, main)
     bare = reference_models.with_placeholders(design)
     found = {name: features.values(bare, days[name]) for name in names}
     samples = [
@@ -115,7 +82,10 @@ def train(
         cross_fit.home_inputs(models, found[name], k % plan.folds, plan.vectors_per_home_max)
         for k, name in enumerate(names)
     ]
-    return _finished(recipe, rule, models[-1], design, inputs, main, plan)
+    floors = {one.name: one.floor for one in recipe.features}
+    sizes = np.array([floors[name] for name, _ in design.modes[0].targets])
+    floored = [_floored(one, sizes, place) for place, one in enumerate(inputs)]
+    return _finished(recipe, rule, models[-1], design, floored, main, plan)
 
 
 def _finished(  # noqa: PLR0913, PLR0917 - all that was made so far
@@ -173,90 +143,21 @@ def _finished(  # noqa: PLR0913, PLR0917 - all that was made so far
     return Finished(cycle=Cycle(rule=rule, detector=detector), channels=tuple(reports))
 
 
-def _usable(recipe: CycleRecipe, days: Sequence[HomeSeries]) -> list[int]:
-    """Places in the recipe of the features that most homes show and that vary."""
-    chosen = []
-    for place, feature in enumerate(recipe.features):
-        columns = [one.columns[feature.name] for one in days]
-        shown = [np.isfinite(one).mean() >= COVERAGE_MIN for one in columns]
-        pooled = np.concatenate([np.empty(0), *columns])
-        pooled = pooled[np.isfinite(pooled)]
-        if 2 * sum(shown) >= len(shown) > 0 and pooled.size and np.ptp(pooled) > 0.0:
-            chosen.append(place)
-    return chosen
+def _floored(home: HomeInputs, sizes: Floats, place: int) -> HomeInputs:
+    """A home whose vectors for training vary by no less than what is worth an owner's attention.
 
-
-def _design(recipe: CycleRecipe, chosen: Sequence[int], main: Detector) -> Design:
-    unit = dict(zip(cycles.FEATURES, cycles.UNITS, strict=True))
-    outdoor = cycles.FEATURES[0]
-    labels = {outdoor: (recipe.outdoor_label_en, recipe.outdoor_label_de)}
-    for place in chosen:
-        one = recipe.features[place]
-        labels[one.name] = (one.label_en, one.label_de)
-    fields = tuple(
-        Field(
-            name=name,
-            unit=unit[name],
-            low=-LIMIT,
-            high=LIMIT,
-            sources=(Source(name=name),),
-            label_en=english,
-            label_de=german,
-        )
-        for name, (english, german) in labels.items()
-    )
-    mode = Mode(
-        name=MODE,
-        label_en="last 24 hours",
-        label_de="letzte 24 Stunden",
-        conditioners=(Conditioner(field=outdoor, low=-EVERYWHERE, high=EVERYWHERE),),
-        mean_age_ms_max=recipe.age_max * 1_000,
-    )
-    blanks = tuple(_blank(kind, recipe) for kind in ("home", "fleet"))
-    targets = sorted((recipe.features[place].name, "difference") for place in chosen)
-    skeleton = msgspec.structs.replace(
-        main,
-        interval_ms=int(cycles.HOUR_MS),
-        spacing_ms_min=0,
-        gap_ms_max=recipe.age_max * 1_000,
-        stride_ms=0,
-        fields=fields,
-        derived=(),
-        modes=(mode,),
-        structures=(),
-        offset=OffsetRule(
-            span_ms_min=recipe.offset_span * 1_000,
-            readings_min=recipe.offset_hours,
-            block_readings=HOURS_A_DAY,
-        ),
-        self_tests=(),
-        cycle=None,
-        rules=(),
-        wear=None,
-    )
-    plan = ModeDesign(
-        conditioners=(outdoor,),
-        targets=tuple((name, "difference") for name, _ in targets),
-        blanks=blanks,
-    )
-    return Design(profile=MODE, skeleton=skeleton, modes=(plan,))
-
-
-def _blank(kind: str, recipe: CycleRecipe) -> Channel:
-    return Channel(
-        name=kind,
-        relative_to="home" if kind == "home" else "fleet",
-        imputed=(),
-        centre=(),
-        whitening=(),
-        median=(),
-        scale=(),
-        squash=recipe.squash,
-        forests=(),
-        smoothing_ms=recipe.smoothing * 1_000,
-        threshold=UNREACHABLE,
-        debounce_ms=recipe.debounce * 1_000,
-    )
+    Those of its own fold are left alone: they calibrate.
+    """
+    random = np.random.default_rng((SEED, place))
+    inputs = []
+    for number, modes in enumerate(home.inputs):
+        changed = {}
+        for kind, seen in modes[0].items():
+            noise = random.normal(0.0, sizes, seen.vectors.shape)
+            vectors = seen.vectors if number == home.fold else seen.vectors + noise
+            changed[kind] = cross_fit.Inputs(seen.timestamps_ms, vectors)
+        inputs.append([changed])
+    return msgspec.structs.replace(home, inputs=inputs)
 
 
 def _words(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from heatpool_contract.detector import Detector
     from heatpool_trainer.plan import Candidate
 
+AT_MOST_BESIDE: Final = ("cycle_episodes_per_pump_week", "rule_homes_share")
 GROSS_DEVIATIONS: Final = 1_000.0  # from what the other features let expect: a broken sensor
 
 
@@ -31,6 +32,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     samples_min: int = 10_000
     episodes_per_week_max: float = 0.25
     """False alarms of a pump on homes the scoring model has not seen, over all channels."""
+    cycle_episodes_per_week_max: float = 0.125
+    """Of the channel of the days, as above; each channel has a budget of its own."""
+    rule_homes_share_max: float = 0.05
+    """Of healthy homes that break any one of the hard rules."""
     payload_bytes_max: int = 16 * 1024 * 1024
     """Inflated; a Raspberry Pi holds it in memory."""
     gross_faults_seen_min: float = 0.5
@@ -82,7 +87,8 @@ def judge(
             policy.homes_of_predecessor_min,
         ),
     )
-    at_most = {"episodes_per_pump_week", "payload_bytes"}
+    figures += _beside(candidate, policy)
+    at_most = {"episodes_per_pump_week", "payload_bytes", *AT_MOST_BESIDE}
     reasons = [
         figure.name
         for figure in figures
@@ -90,6 +96,27 @@ def judge(
     ]
     reasons += _client_refuses(candidate.payload)
     return Refused(tuple(reasons), figures) if reasons else Passed(figures)
+
+
+def _beside(candidate: Candidate, policy: Policy) -> tuple[GateFigure, ...]:
+    """What the other channels are held against, each by itself; nothing where there is none."""
+    report, detector = candidate.report, candidate.detector
+    alarms = sum(one.episodes / one.pump_weeks for one in report.cycle if one.pump_weeks > 0)
+    share = max((one.homes_raised / one.homes for one in detector.rules), default=0.0)
+    limits = (
+        (bool(report.cycle), policy.cycle_episodes_per_week_max, alarms),
+        (bool(detector.rules), policy.rule_homes_share_max, share),
+    )
+    figures = [
+        GateFigure(name, value, limit)
+        for name, (present, limit, value) in zip(AT_MOST_BESIDE, limits, strict=True)
+        if present
+    ]
+    if detector.rules:
+        figures.append(GateFigure("hard_rules", float(len(detector.rules)), 1.0))
+    if detector.wear is not None:
+        figures.append(GateFigure("wear_residuals", float(len(detector.wear.targets)), 1.0))
+    return tuple(figures)
 
 
 def gross_faults_seen(detector: Detector) -> float:

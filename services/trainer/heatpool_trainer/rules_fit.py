@@ -15,7 +15,7 @@ import numpy as np
 from heatpool_contract.detector import Condition
 from heatpool_contract.watches import Proof, Rule
 from heatpool_trainer import features, proofs
-from heatpool_trainer.cycle_fit import available
+from heatpool_trainer.cycle_design import available
 from heatpool_trainer.plan import RuleReport
 from heatpool_trainer.rules_rows import raised_rows
 

@@ -26,6 +26,9 @@ class DayFeature(_Data, frozen=True, kw_only=True):
     """One of `heatpool_contract.cycles.FEATURES`."""
     label_en: str
     label_de: str
+    floor: float
+    """Standard deviation, in its unit, that nobody needs to be told of: the trees see none smaller.
+    A quantity that hardly varies between healthy days would else alarm for nothing."""
     text_en: str
     text_de: str
 

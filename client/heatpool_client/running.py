@@ -81,6 +81,8 @@ class Logger:
         self._eligible = read_watched(pool.home).eligible
         self._detector: Detector | None = None
         self._shown = Shown()
+        self._day: list[str] = []
+        self._others: list[str] = []
         self._failing = False
         self._topics: Topics | None = None
         self._broker: Broker | None = None
@@ -147,8 +149,8 @@ class Logger:
         self._shown = msgspec.structs.replace(
             self._shown,
             anomaly_score=round(verdict.leading.smoothed, 4),
-            alarm=verdict.alarm,
-            reason="; ".join(words),
+            alarm=verdict.alarm or bool(self._others),
+            reason="; ".join([*words, *self._others]),
         )
         if verdict.alarm:
             self.cycles.alarms += 1
@@ -159,7 +161,14 @@ class Logger:
     def _beside(self, detector: Detector, now_s: float) -> None:
         """What days, hard rules and wear found with this reading."""
         language = self._pool.config.language
-        for one in findings(detector.beside, now_s, language):
+        found = findings(detector.beside, now_s, language)
+        if detector.beside.cycle is not None:  # holds until the next hour ends
+            self._day = [one.text for one in found if one.kind == "cycle" and one.alarm]
+        self._others = self._day + [one.text for one in found if one.kind == "rule" and one.alarm]
+        if self._others:
+            reason = "; ".join(self._others)
+            self._shown = msgspec.structs.replace(self._shown, alarm=True, reason=reason)
+        for one in found:
             if one.kind == "wear" or one.alarm:
                 severity = "alarm" if one.alarm else "warning"
                 self.cycles.alarms += one.alarm

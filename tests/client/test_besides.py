@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from simulators.watched_detector import days_of, watched
 
@@ -12,6 +14,9 @@ from heatpool_client.submission import Row
 from heatpool_contract.scoring import Scorer
 from heatpool_contract.verdict import Beside, Degrading
 from heatpool_contract.wear import Trend
+
+if TYPE_CHECKING:
+    from heatpool_client.faults import Language
 
 DAY_S = 86_400.0
 WORN = Degrading(
@@ -27,11 +32,11 @@ WORN = Degrading(
 )
 
 
-def summary_of(readings: list[tuple[int, dict[str, float]]], language: str = "en") -> Summary:
+def summary_of(readings: list[tuple[int, dict[str, float]]], language: Language = "en") -> Summary:
     """A recording through the detector with all channels."""
     summary = Summary()
     rows = [Row(time_ms / 1000, dict(sent)) for time_ms, sent in readings]
-    for _ in score(rows, Scorer(watched()), summary, "de" if language == "de" else "en"):
+    for _ in score(rows, Scorer(watched()), summary, language):
         pass
     return summary
 
@@ -73,14 +78,13 @@ def test_a_healthy_recording_has_none() -> None:
         ("de", "Niederdruck (Heizen): jede Woche 0,07 bar weniger als erwartet, seit 42 Tagen"),
     ],
 )
-def test_wear_is_found_once_a_day_in_words(language: str, words: str) -> None:
+def test_wear_is_found_once_a_day_in_words(language: Language, words: str) -> None:
     """With rate, weeks and confidence; between two days nothing is said again."""
-    spoken = "de" if language == "de" else "en"
-    (found,) = findings(Beside(degrading=(WORN,), day_ended=True), 0.0, spoken)
+    (found,) = findings(Beside(degrading=(WORN,), day_ended=True), 0.0, language)
 
     assert (found.kind, found.alarm) == ("wear", False)
     assert found.text.startswith(words)
-    assert findings(Beside(degrading=(WORN,)), 0.0, spoken) == []
+    assert findings(Beside(degrading=(WORN,)), 0.0, language) == []
 
 
 def finding(name: str = "fan_stopped") -> Finding:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heatpool_contract.wear import WearState
 from heatpool_trainer import features, residual_means
 from heatpool_trainer.cross_fit import Inputs
 from heatpool_trainer.cycle_rows import day_rows
 from heatpool_trainer.evaluate import ChannelScores, score_home
 from heatpool_trainer.readings import thinned
 from heatpool_trainer.rules_fit import raised_in
-from heatpool_trainer.wear_fit import followed_home
+from heatpool_trainer.wear_fit import followed, followed_home
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from heatpool_contract.detector import Detector
-    from heatpool_contract.wear import WearState
+    from heatpool_contract.watches import WearRule
     from heatpool_trainer.readings import HomeSeries
 
 
@@ -44,14 +47,34 @@ def first_raised_ms(detector: Detector, series: HomeSeries) -> dict[str, int]:
 
 def worn(detector: Detector, series: HomeSeries) -> dict[str, WearState]:
     """By mode: what the client would remember of the home's wear at the end."""
+    return {
+        mode: followed_home(rule, mode, names, seen)
+        for rule, mode, names, seen in _residuals(detector, series)
+    }
+
+
+def first_degrading_ms(detector: Detector, series: HomeSeries) -> int | None:
+    """When the client first speaks of wear."""
+    firsts = []
+    for rule, mode, names, seen in _residuals(detector, series):
+        state = WearState()
+        firsts += [
+            now_ms
+            for now_ms in followed(state, rule, mode, names, seen)
+            if any(days >= rule.days_confirmed for days in state.confirmed)
+        ][:1]
+    return min(firsts, default=None)
+
+
+def _residuals(
+    detector: Detector, series: HomeSeries
+) -> Iterator[tuple[WearRule, str, list[str], Inputs]]:
+    """What wear looks at: of every followed mode, names and running means."""
     if detector.wear is None:
-        return {}
+        return
     found = features.values(detector, thinned(series, detector.spacing_ms_min))
-    states = {}
     for index, mode in enumerate(detector.modes):
         if any(one.mode == mode.name for one in detector.wear.targets):
             means = residual_means.means(mode, detector, features.rows(mode, index, found))
             seen = Inputs(means.fleet_timestamps_ms, means.fleet)
-            names = [one.field for one in mode.targets]
-            states[mode.name] = followed_home(detector.wear, mode.name, names, seen)
-    return states
+            yield detector.wear, mode.name, [one.field for one in mode.targets], seen

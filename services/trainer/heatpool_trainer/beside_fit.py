@@ -1,8 +1,8 @@
 """The channels beside the residuals, trained: days, hard rules, wear.
 
-In: every home's values and residuals, as the first channel is trained. Out: the detector with these
-channels, and what is to be said of them. Guaranteed: one home in memory at a time, but for 24 rows
-of a day; the first channel is left as it is.
+In: of every home a look, which depends on the home alone; residuals under the models that have not
+seen it. Out: the detector with these channels, and what is to be said of them. Guaranteed: a look
+is small (24 rows a day, the names of rules); the first channel is left as it is.
 """
 
 from __future__ import annotations
@@ -11,21 +11,41 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from heatpool_contract.detector import Detector
+from heatpool_contract.detector import Detector, Field
 from heatpool_contract.detector_checks import known_fields
-from heatpool_trainer import cycle_design, cycle_fit, rules_fit, wear_fit
+from heatpool_contract.watches import CycleRule
+from heatpool_trainer import cycle_design, cycle_fit, features, rules_fit, wear_fit
 from heatpool_trainer.cycle_rows import day_rows
 from heatpool_trainer.plan import ChannelReport, RuleReport
+from heatpool_trainer.readings import HomeSeries
+from heatpool_trainer.rules_fit import Outlined
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from heatpool_trainer.catalogue import Catalogue
     from heatpool_trainer.cross_fit import HomeInputs
     from heatpool_trainer.features import Values
     from heatpool_trainer.plan import TrainingPlan
-    from heatpool_trainer.readings import HomeSeries
     from heatpool_trainer.survey import Survey
+
+
+class Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """What the homes' sensors can answer."""
+
+    gap_ms: int
+    days: CycleRule | None
+    rules: tuple[Outlined, ...]
+    followed: tuple[Field, ...]
+    """Fields that rules follow; cleaning blanks what is stuck, which such a rule is to see."""
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What these channels see of one home."""
+
+    days: HomeSeries | None
+    raised: frozenset[str]
+    """Names of the rules that the home breaks."""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,50 +57,72 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     wear_homes: int = 0
 
 
-class Besides:
-    """Collects what the other channels need of every home."""
+def outline(catalogue: Catalogue, skeleton: Detector, surveys: Sequence[Survey]) -> Outline:
+    """Find out what the homes' sensors can answer."""
+    known, recipe = known_fields(skeleton), catalogue.cycle
+    rules = rules_fit.outlines(catalogue.rules, known, surveys)
+    return Outline(
+        gap_ms=skeleton.gap_ms_max,
+        days=None if recipe is None else cycle_design.outline(recipe, known),
+        rules=rules,
+        followed=tuple(
+            field for field in skeleton.fields if any(one.rule.field == field.name for one in rules)
+        ),
+    )
 
-    def __init__(self, catalogue: Catalogue, skeleton: Detector, surveys: Sequence[Survey]) -> None:
-        """Find out what the homes' sensors can answer."""
-        self._recipes = catalogue
-        self._gap_ms = skeleton.gap_ms_max
-        known = known_fields(skeleton)
-        recipe = catalogue.cycle
-        self._rule = None if recipe is None else cycle_design.outline(recipe, known)
-        self._days: dict[str, HomeSeries] = {}
-        self._trials = rules_fit.outlines(catalogue.rules, known, surveys)
 
-    def take(self, home: str, found: Values) -> None:
-        """Take a home's values."""
-        if self._rule is not None:
-            self._days[home] = day_rows(home, self._rule, found, self._gap_ms)
-        for trial in self._trials:
-            rules_fit.try_home(trial, found, self._gap_ms)
+def look(plan: Outline, found: Values, raw: HomeSeries) -> Look:
+    """Look at one home.
 
-    def finish(self, detector: Detector, homes: Sequence[HomeInputs], plan: TrainingPlan) -> Said:
-        """Add the channels to a finished detector.
+    Args:
+        plan: what to look at.
+        found: its values.
+        raw: its readings before they were cleaned, at the same times.
+    """
+    sent = {field.name: features.sent(field, raw) for field in plan.followed}
+    uncleaned = msgspec.structs.replace(found, columns=found.columns | sent)
+    return Look(
+        days=None if plan.days is None else day_rows(raw.home, plan.days, found, plan.gap_ms),
+        raised=frozenset(
+            one.rule.name
+            for one in plan.rules
+            if rules_fit.raised_in(one.rule, uncleaned, plan.gap_ms).any()
+        ),
+    )
 
-        Args:
-            detector: with its state.
-            homes: under all models, in canonical order.
-            plan: sizes and budgets.
-        """
-        recipe = self._recipes.cycle
-        days = None
-        if recipe is not None and self._rule is not None:
-            days = cycle_fit.train(recipe, self._rule, self._days, detector, plan)
-        rules, reports = rules_fit.finish(self._trials, self._gap_ms)
-        worn = wear_fit.Limits(None, 0)
-        if self._recipes.wear is not None:
-            worn = wear_fit.limits(self._recipes.wear, detector, homes)
-        return Said(
-            detector=msgspec.structs.replace(
-                detector,
-                cycle=None if days is None else days.cycle,
-                rules=rules,
-                wear=worn.rule,
-            ),
-            cycle=() if days is None else days.channels,
-            rules=reports,
-            wear_homes=worn.homes,
-        )
+
+def finish(
+    catalogue: Catalogue,
+    outlined: Outline,
+    looks: Mapping[str, Look],
+    detector: Detector,
+    homes: Sequence[HomeInputs],
+    plan: TrainingPlan,
+) -> Said:
+    """Add the channels to a finished detector.
+
+    Args:
+        catalogue: recipes.
+        outlined: what the homes can answer.
+        looks: by home.
+        detector: with its state.
+        homes: under all models, in canonical order.
+        plan: sizes and budgets.
+    """
+    days = None
+    if catalogue.cycle is not None and outlined.days is not None:
+        by_home = {name: one.days for name, one in looks.items() if one.days is not None}
+        days = cycle_fit.train(catalogue.cycle, outlined.days, by_home, detector, plan)
+    raised = [one.raised for one in looks.values()]
+    rules, reports = rules_fit.finish(outlined.rules, raised, outlined.gap_ms)
+    worn = wear_fit.Limits(None, 0)
+    if catalogue.wear is not None:
+        worn = wear_fit.limits(catalogue.wear, detector, homes)
+    return Said(
+        detector=msgspec.structs.replace(
+            detector, cycle=None if days is None else days.cycle, rules=rules, wear=worn.rule
+        ),
+        cycle=() if days is None else days.channels,
+        rules=reports,
+        wear_homes=worn.homes,
+    )

@@ -86,8 +86,8 @@ def judge(
             len(report.homes) / predecessor_homes if predecessor_homes else 1.0,
             policy.homes_of_predecessor_min,
         ),
+        *_beside(candidate, policy),
     )
-    figures += _beside(candidate, policy)
     at_most = {"episodes_per_pump_week", "payload_bytes", *AT_MOST_BESIDE}
     reasons = [
         figure.name

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from heatpool_contract.detector import encode
-from heatpool_trainer import cross_fit, features, forest, reference_models
-from heatpool_trainer.beside_fit import Besides, Said
+from heatpool_trainer import beside_fit, cross_fit, features, forest, reference_models
+from heatpool_trainer.beside_fit import Said
 from heatpool_trainer.calibrate import UNREACHABLE
 from heatpool_trainer.cleaning import Cleaned, clean, impossible
 from heatpool_trainer.design import COVERAGE_MIN, design
@@ -65,16 +65,16 @@ def rebuild(
         )
         for fold in range(plan.folds + 1)  # of the last one no home is left out
     ]
-    beside = Besides(catalogue, skeleton, [surveys[name] for name in sorted(surveys)])
-    inputs = {}
+    beside = beside_fit.outline(catalogue, skeleton, [surveys[name] for name in sorted(surveys)])
+    inputs, looks = {}, {}
     cleaned = source.cleaned
-    for series, found in source.values(skeleton):
+    for series, found, raw in source.values(skeleton):
         cleaned += Cleaned(impossible=impossible(skeleton, series))
         if series.home in folds:
             inputs[series.home] = cross_fit.home_inputs(
                 models, found, folds[series.home], plan.vectors_per_home_max
             )
-            beside.take(series.home, found)
+            looks[series.home] = beside_fit.look(beside, found, raw)
     in_order = [inputs[name] for name in names]
     detector, channels = _channels(models[-1], outline, in_order, plan)
     if source.parts > 1:  # parts of a home are no unseen homes
@@ -86,7 +86,7 @@ def rebuild(
     detector = msgspec.structs.replace(detector, self_tests=self_tests(detector))
     said = Said(detector=detector)
     if source.parts == 1:
-        said = beside.finish(detector, in_order, plan)
+        said = beside_fit.finish(catalogue, beside, looks, detector, in_order, plan)
     detector = said.detector
     report = Report(
         profile=outline.profile,
@@ -130,12 +130,14 @@ class _Source:
                     found[part.home] = one
         return found
 
-    def values(self, detector: Detector) -> Iterator[tuple[HomeSeries, Values]]:
-        """Every home's values by the detector's rules."""
-        for series, _ in self._cleaned():
-            for part in self._cut(series):
+    def values(self, detector: Detector) -> Iterator[tuple[HomeSeries, Values, HomeSeries]]:
+        """Every home cleaned, its values by the detector's rules, and as it was sent."""
+        for whole in self._homes:
+            series, _ = clean(whole, self._catalogue)
+            for part, sent in zip(self._cut(series), self._cut(whole), strict=True):
                 spaced = thinned(part, detector.spacing_ms_min)
-                yield spaced, features.values(detector, spaced)
+                raw = thinned(sent, detector.spacing_ms_min)
+                yield spaced, features.values(detector, spaced), raw
 
     def _cleaned(self) -> Iterator[tuple[HomeSeries, Cleaned]]:
         for series in self._homes:
@@ -149,7 +151,7 @@ def _samples(source: _Source, outline: Design, plan: TrainingPlan) -> dict[str, 
     detector = reference_models.with_placeholders(outline)
     return {
         series.home: reference_models.sample(detector, found, plan.samples_per_home_max)
-        for series, found in source.values(detector)
+        for series, found, _ in source.values(detector)
     }
 
 

@@ -31,18 +31,16 @@ if TYPE_CHECKING:
 PEAK_QUANTILE: Final = 0.9  # of homes: one broken machine must not set what the model reaches
 
 
-class Trial(msgspec.Struct, kw_only=True):
-    """A rule and how the homes fared with it."""
+class Outlined(msgspec.Struct, frozen=True):
+    """A rule that the homes can answer, and its budget."""
 
     rule: Rule
     homes_share_max: float
-    homes: int = 0
-    homes_raised: int = 0
 
 
 def outlines(
     recipes: Sequence[RuleRecipe], known: AbstractSet[str], surveys: Sequence[Survey]
-) -> list[Trial]:
+) -> tuple[Outlined, ...]:
     """The rules that the homes' sensors can answer."""
     found = []
     for recipe in recipes:
@@ -69,14 +67,8 @@ def outlines(
             homes_raised=0,
             proof=Proof(inputs=b"", outputs=b""),
         )
-        found.append(Trial(rule=rule, homes_share_max=recipe.homes_share_max))
-    return found
-
-
-def try_home(trial: Trial, found: Values, gap_ms: int) -> None:
-    """Run a home's readings through a rule."""
-    trial.homes += 1
-    trial.homes_raised += bool(raised_in(trial.rule, found, gap_ms).any())
+        found.append(Outlined(rule, recipe.homes_share_max))
+    return tuple(found)
 
 
 def raised_in(rule: Rule, found: Values, gap_ms: int) -> Bools:
@@ -93,26 +85,28 @@ def raised_in(rule: Rule, found: Values, gap_ms: int) -> Bools:
     return raised_rows(rule, inputs, float(gap_ms))
 
 
-def finish(trials: Sequence[Trial], gap_ms: int) -> tuple[tuple[Rule, ...], tuple[RuleReport, ...]]:
-    """The rules to release, with proofs, and the report on all."""
+def finish(
+    outlined: Sequence[Outlined], homes: Sequence[AbstractSet[str]], gap_ms: int
+) -> tuple[tuple[Rule, ...], tuple[RuleReport, ...]]:
+    """The rules to release, with proofs, and the report on all.
+
+    Args:
+        outlined: all rules that the homes can answer.
+        homes: of each, the names of the rules it breaks.
+        gap_ms: of the detector.
+    """
     kept, reports = [], []
-    for trial in trials:
-        healthy = trial.homes > 0 and trial.homes_raised <= trial.homes_share_max * trial.homes
+    for one in outlined:
+        name, raised = one.rule.name, sum(one.rule.name in home for home in homes)
+        healthy = bool(homes) and raised <= one.homes_share_max * len(homes)
         reports.append(
-            RuleReport(
-                rule=trial.rule.name,
-                homes=trial.homes,
-                homes_raised=trial.homes_raised,
-                released=healthy,
-            )
+            RuleReport(rule=name, homes=len(homes), homes_raised=raised, released=healthy)
         )
         if healthy:
+            proof = proofs.rule_proof(one.rule, gap_ms)
             kept.append(
                 msgspec.structs.replace(
-                    trial.rule,
-                    homes=trial.homes,
-                    homes_raised=trial.homes_raised,
-                    proof=proofs.rule_proof(trial.rule, gap_ms),
+                    one.rule, homes=len(homes), homes_raised=raised, proof=proof
                 )
             )
     return tuple(kept), tuple(reports)

@@ -16,14 +16,14 @@ from heatpool_contract import wear
 from heatpool_contract.watches import WearRule, WearTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from heatpool_contract.detector import Detector
     from heatpool_trainer.cross_fit import HomeInputs, Inputs
     from heatpool_trainer.watch_recipes import WearRecipe
 
 HEALTHY_QUANTILE: Final = 0.9  # of homes: one that wears must not set what is healthy
-MARGIN: Final = 1.5  # times that: a season is longer than a training window
+MARGIN: Final = 2.0  # times that: a season is longer than a training window
 HOMES_MAX: Final = 200  # are enough for a quantile
 
 
@@ -69,11 +69,20 @@ def limits(recipe: WearRecipe, detector: Detector, homes: Sequence[HomeInputs]) 
 def followed_home(rule: WearRule, mode: str, names: Sequence[str], seen: Inputs) -> wear.WearState:
     """A home's wear after a recording, as the client would remember it."""
     state = wear.WearState()
+    for _ in followed(state, rule, mode, names, seen):
+        pass
+    return state
+
+
+def followed(
+    state: wear.WearState, rule: WearRule, mode: str, names: Sequence[str], seen: Inputs
+) -> Iterator[int]:
+    """Take a recording into `state`; the moments at which a day ended."""
     for now_ms, vector in zip(seen.timestamps_ms.tolist(), seen.vectors.tolist(), strict=True):
         if now_ms - state.sampled_ms >= rule.sample_ms:
             row = [None if value != value else value for value in vector]  # noqa: PLR0124 - NaN
-            wear.take(state, rule, mode, names, now_ms, row)
-    return state
+            if wear.take(state, rule, mode, names, now_ms, row):
+                yield now_ms
 
 
 def _rule(recipe: WearRecipe, targets: Sequence[WearTarget]) -> WearRule:

@@ -88,16 +88,16 @@ def test_rules_name_what_is_broken(
 
 
 def test_a_coil_that_fouls_slowly_is_wear_before_it_is_an_alarm(fleet: Candidate) -> None:
-    """Air flow falls by half a percent every ten days; healthy homes do not wear."""
+    """Air flow falls by a quarter of a percent every ten days; healthy homes do not wear."""
     segments = []
     for part in range(10):
         start_s = JANUARY_S + 10 * 86_400.0 + part * 6 * 86_400.0
-        grade = 0.03 * part / 9
+        grade = 0.015 * part / 9
         faults = {
             index: Fault(FaultKind.EVAPORATOR_FOULING, grade, start_s - 2 * 86_400.0)
             for index in (40, 41, 42, 43)
         }
-        segments.append(record(range(40, 48), 6.0, seed=5, start_s=start_s, faults=faults))
+        segments.append(record(range(40, 52), 6.0, seed=5, start_s=start_s, faults=faults))
     homes = [
         HomeSeries(
             pieces[0].home,
@@ -113,7 +113,7 @@ def test_a_coil_that_fouls_slowly_is_wear_before_it_is_an_alarm(fleet: Candidate
     firsts = [first_degrading_ms(fleet.detector, series) for series in homes]
     alarms = [first_over_ms(score_home(fleet.detector, series), 0) for series in homes]
 
-    assert firsts[4:] == [None] * 4
+    assert sum(one is not None for one in firsts[4:]) <= 1  # of eight, in a season's two months
     told = [(wear, alarm) for wear, alarm in zip(firsts[:4], alarms, strict=False) if wear]
     assert len(told) >= 3
     assert sum(alarm is None or wear < alarm for wear, alarm in told) >= 2

@@ -16,6 +16,7 @@ from heatpool_contract.self_testing import self_test
 from heatpool_contract.verdict import Score
 from heatpool_contract.watches import WearRule, WearTarget
 from heatpool_trainer.beside_evaluate import first_raised_ms, score_days, worn
+from heatpool_trainer.gate import Policy, Refused, judge
 from heatpool_trainer.plan import Candidate
 from heatpool_trainer.readings import HomeSeries
 from heatpool_trainer.rebuild import rebuild
@@ -125,6 +126,17 @@ def test_each_channel_has_a_budget_of_its_own(candidate: Candidate) -> None:
     assert {one.channel for one in candidate.report.cycle} == {"home", "fleet"}
 
 
+def test_the_gate_holds_each_channel_against_its_own_limit(candidate: Candidate) -> None:
+    """Figures of the other channels are in the provenance, and refuse by themselves."""
+    figures = judge(candidate, candidate.report.samples, Policy()).figures
+    names = {one.name for one in figures}
+    assert names >= {"cycle_episodes_per_pump_week", "rule_homes_share", "hard_rules"}
+    strict = Policy(cycle_episodes_per_week_max=-0.1, rule_homes_share_max=-0.1)
+    verdict = judge(candidate, candidate.report.samples, strict)
+    assert isinstance(verdict, Refused)
+    assert set(verdict.reasons) == {"cycle_episodes_per_pump_week", "rule_homes_share"}
+
+
 def test_wear_waits_for_weeks(candidate: Candidate) -> None:
     """Twelve days show no trend, so none is released, and the report says how many homes did."""
     assert candidate.detector.wear is None
@@ -144,6 +156,8 @@ def test_a_rule_that_healthy_homes_break_is_not_released(
         assert not reports[name].released
     assert reports["stuck_pressure_high"].released
     assert "fan_stopped" not in {one.name for one in found.detector.rules}
+    verdict = judge(found, found.report.samples, Policy())
+    assert {one.name: one.value for one in verdict.figures}["rule_left_out.fan_stopped"] == 0.2
 
 
 def test_what_the_homes_do_not_measure_is_left_out(

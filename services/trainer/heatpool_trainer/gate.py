@@ -114,6 +114,11 @@ def _beside(candidate: Candidate, policy: Policy) -> tuple[GateFigure, ...]:
     ]
     if detector.rules:
         figures.append(GateFigure("hard_rules", float(len(detector.rules)), 1.0))
+    figures += [
+        GateFigure(f"rule_left_out.{one.rule}", one.homes_raised / one.homes, 0.0)
+        for one in report.rules
+        if one.homes and not one.released
+    ]
     if detector.wear is not None:
         figures.append(GateFigure("wear_residuals", float(len(detector.wear.targets)), 1.0))
     return tuple(figures)

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from heatpool_contract.detector import Detector, Field
+from heatpool_contract.detector import Detector, Field, encode
 from heatpool_contract.detector_checks import known_fields
 from heatpool_contract.watches import CycleRule
 from heatpool_trainer import cycle_design, cycle_fit, features, rules_fit, wear_fit
 from heatpool_trainer.cycle_rows import day_rows
-from heatpool_trainer.plan import ChannelReport, RuleReport
 from heatpool_trainer.readings import HomeSeries
 from heatpool_trainer.rules_fit import Outlined
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from heatpool_trainer.catalogue import Catalogue
     from heatpool_trainer.cross_fit import HomeInputs
     from heatpool_trainer.features import Values
-    from heatpool_trainer.plan import TrainingPlan
+    from heatpool_trainer.plan import Candidate, TrainingPlan
     from heatpool_trainer.survey import Survey
 
 
@@ -46,15 +45,6 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     days: HomeSeries | None
     raised: frozenset[str]
     """Names of the rules that the home breaks."""
-
-
-class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """The detector with its other channels, and how they came about."""
-
-    detector: Detector
-    cycle: tuple[ChannelReport, ...] = ()
-    rules: tuple[RuleReport, ...] = ()
-    wear_homes: int = 0
 
 
 def outline(catalogue: Catalogue, skeleton: Detector, surveys: Sequence[Survey]) -> Outline:
@@ -91,38 +81,41 @@ def look(plan: Outline, found: Values, raw: HomeSeries) -> Look:
     )
 
 
-def finish(
+def added(
+    candidate: Candidate,
     catalogue: Catalogue,
     outlined: Outline,
     looks: Mapping[str, Look],
-    detector: Detector,
     homes: Sequence[HomeInputs],
     plan: TrainingPlan,
-) -> Said:
-    """Add the channels to a finished detector.
+) -> Candidate:
+    """The candidate with these channels, and how they came about.
 
     Args:
+        candidate: whose detector has its state.
         catalogue: recipes.
         outlined: what the homes can answer.
         looks: by home.
-        detector: with its state.
         homes: under all models, in canonical order.
         plan: sizes and budgets.
     """
-    days = None
+    detector, days, worn = candidate.detector, None, wear_fit.Limits(None, 0)
     if catalogue.cycle is not None and outlined.days is not None:
         by_home = {name: one.days for name, one in looks.items() if one.days is not None}
         days = cycle_fit.train(catalogue.cycle, outlined.days, by_home, detector, plan)
     raised = [one.raised for one in looks.values()]
     rules, reports = rules_fit.finish(outlined.rules, raised, outlined.gap_ms)
-    worn = wear_fit.Limits(None, 0)
     if catalogue.wear is not None:
         worn = wear_fit.limits(catalogue.wear, detector, homes)
-    return Said(
-        detector=msgspec.structs.replace(
-            detector, cycle=None if days is None else days.cycle, rules=rules, wear=worn.rule
-        ),
+    detector = msgspec.structs.replace(
+        detector, cycle=None if days is None else days.cycle, rules=rules, wear=worn.rule
+    )
+    report = msgspec.structs.replace(
+        candidate.report,
         cycle=() if days is None else days.channels,
         rules=reports,
         wear_homes=worn.homes,
+    )
+    return msgspec.structs.replace(
+        candidate, detector=detector, payload=encode(detector), report=report
     )

@@ -14,7 +14,6 @@ import msgspec
 
 from heatpool_contract.detector import encode
 from heatpool_trainer import beside_fit, cross_fit, features, forest, reference_models
-from heatpool_trainer.beside_fit import Said
 from heatpool_trainer.calibrate import UNREACHABLE
 from heatpool_trainer.cleaning import Cleaned, clean, impossible
 from heatpool_trainer.design import COVERAGE_MIN, design
@@ -84,10 +83,6 @@ def rebuild(
     used = sorted({_whole(name) for name in names})
     detector = msgspec.structs.replace(_released(detector, channels, plan), homes=len(used))
     detector = msgspec.structs.replace(detector, self_tests=self_tests(detector))
-    said = Said(detector=detector)
-    if source.parts == 1:
-        said = beside_fit.finish(catalogue, beside, looks, detector, in_order, plan)
-    detector = said.detector
     report = Report(
         profile=outline.profile,
         homes=tuple(used),
@@ -102,11 +97,11 @@ def rebuild(
             for mode, planned in zip(detector.modes, outline.modes, strict=True)
             if planned.targets and not mode.channels
         ),
-        cycle=said.cycle,
-        rules=said.rules,
-        wear_homes=said.wear_homes,
     )
-    return Candidate(detector=detector, payload=encode(detector), report=report)
+    candidate = Candidate(detector=detector, payload=encode(detector), report=report)
+    if source.parts > 1:
+        return candidate
+    return beside_fit.added(candidate, catalogue, beside, looks, in_order, plan)
 
 
 class _Source:

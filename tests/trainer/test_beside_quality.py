@@ -42,12 +42,12 @@ def faulty(kind: FaultKind, grade: float, sensor: str = "temp_flow") -> list[Hom
 
 
 @pytest.mark.parametrize(
-    ("kind", "grade"), [(FaultKind.DEFROST_EXCESSIVE, 0.5), (FaultKind.SHORT_CYCLING, 1.0)]
+    ("kind", "grade"), [(FaultKind.DEFROST_EXCESSIVE, 1.0), (FaultKind.SHORT_CYCLING, 1.0)]
 )
 def test_the_days_show_what_steady_operation_does_not(
     fleet: Candidate, kind: FaultKind, grade: float
 ) -> None:
-    """Hourly defrosts and nervous controls are found within three days, in most homes."""
+    """Half-hourly defrosts and nervous controls are found within three days, in most homes."""
     found = 0
     for series in faulty(kind, grade):
         first_ms = first_over_ms(score_days(fleet.detector, series), ONSET_MS)

@@ -1,0 +1,274 @@
+"""The trainer at scale: counting against river, a fleet from nothing, and with one more day.
+
+In: numbers of homes. Out: lines for people, and JSON. Guarantee: the trainer's own child process
+trains what a real VictoriaMetrics exports; the homes' readings are copies of a few simulated ones,
+moved by a little noise of their own, because it is the amount that is measured here and not the
+quality; memory is that of the training and its helpers, sampled.
+
+    python bench/trainer/trainer_bench.py --homes 50 100 200 --days 30 --json .bench/trainer.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import httpx
+import msgspec
+import numpy as np
+import psutil
+from river.anomaly import HalfSpaceTrees
+
+from heatpool_chassis.victoria import Victoria, VictoriaUrls
+from heatpool_deploy.free_ports import free_port
+from heatpool_deploy.stack import victoria_binary
+from heatpool_fleet.homes import make_homes
+from heatpool_fleet.simulation import simulate
+from heatpool_trainer import child, forest
+from heatpool_trainer.export import DAY_MS, Window
+from heatpool_trainer.training import Job, Progress, Trained
+
+MODEL: Final = "bench"
+PATTERNS: Final = 10  # simulated homes that the others are copies of
+FIELDS: Final = (
+    "temp_outdoor",
+    "temp_flow",
+    "temp_return",
+    "power_electric",
+    "power_thermal",
+    "compressor_freq",
+    "pressure_high",
+    "pressure_low",
+    "fan_speed",
+    "flow_rate",
+    "status",
+)  # eleven
+START_DAY: Final = 20_454  # 2026-01-01
+LINE_SAMPLES: Final = 10_000
+NOISE: Final = 1e-3
+RIVER_ROWS: Final = 1_500
+
+
+class Took(NamedTuple):
+    """One training."""
+
+    seconds: float
+    rss_mib: float
+    stages: dict[str, float]
+    trained: Trained
+
+
+def counting(trees: int, height: int, features: int) -> dict[str, float]:
+    """Vectors a second, here and by river's own loop; and that both count the same."""
+    vectors = np.random.default_rng(1).normal(0.5, 0.1, (100_000, features))
+    structure = forest.structure(features, trees, height, 1)
+    forest.count_masses(structure, vectors[:8])
+    best = min(_timed(lambda: forest.count_masses(structure, vectors)) for _ in range(5))
+    names = [f"{i:02d}" for i in range(features)]
+    rows = [dict(zip(names, row, strict=True)) for row in vectors[:RIVER_ROWS].tolist()]
+    model = HalfSpaceTrees(n_trees=trees, height=height, window_size=RIVER_ROWS, seed=1)
+    river_s = _timed(lambda: [model.learn_one(row) for row in rows])  # type: ignore[no-untyped-call]
+    _trees, learnt = forest.arrays_from_river(model, names)
+    masses = forest.count_masses(structure, vectors[:RIVER_ROWS])
+    return {
+        "river_per_s": RIVER_ROWS / river_s,
+        "ours_per_s": len(vectors) / best,
+        "ratio": len(vectors) / best * river_s / RIVER_ROWS,
+        "equal": float(forest.forest(0, masses).r_mass == learnt.r_mass),
+    }
+
+
+def _timed(work: object) -> float:
+    began = time.perf_counter()
+    work()  # type: ignore[operator]
+    return time.perf_counter() - began
+
+
+async def fill(url: str, homes: int, days: int, first_home: int) -> None:
+    """Import homes `first_home` to `homes`."""
+    patterns = [
+        {name: one.columns[name] for name in FIELDS}
+        for one in simulate(make_homes(PATTERNS, 3), START_DAY * 86_400.0, float(days), 60.0, 3)
+    ]
+    stamps = START_DAY * DAY_MS + (np.arange(days * 1440) + 1) * 60_000
+    async with Victoria(VictoriaUrls(url, url, url), timeout_s=120.0) as store:
+        for home in range(first_home, homes):
+            chance = np.random.default_rng(home)
+            lines = []
+            for name, column in patterns[home % PATTERNS].items():
+                moved = column * (1.0 if name == "status" else 1.0 + chance.normal(0.0, NOISE))
+                values = np.round(moved, 2)
+                for start in range(0, values.size, LINE_SAMPLES):
+                    part = slice(start, start + LINE_SAMPLES)
+                    lines.append(_line(f"heatpump_{name}", home, values[part], stamps[part]))
+            await store.import_lines(lines)
+        await store.force_flush()
+
+
+def _line(name: str, home: int, values: object, stamps: object) -> bytes:
+    metric = {"__name__": name, "installation": f"{home:032x}", "model": MODEL}
+    return msgspec.json.encode(
+        {
+            "metric": metric,
+            "values": values.tolist(),  # type: ignore[attr-defined]
+            "timestamps": stamps.tolist(),  # type: ignore[attr-defined]
+        }
+    )
+
+
+async def trained(url: str, homes: int, days: int, folder: Path, *, kept: bool) -> Took:
+    """One training in the trainer's own child process."""
+    job = Job(
+        model=MODEL,
+        victoria_read_url=url,
+        window=Window(START_DAY, START_DAY + days),
+        homes=tuple(f"{home:032x}" for home in range(homes)),
+        installations_min=5,
+        samples_min=1,
+        folder=str(folder / "work"),
+        days=str(folder / "days") if kept else None,
+        days_bytes_max=64 * 1024**3,
+        processes=os.cpu_count() or 1,
+    )
+    stages: dict[str, float] = {}
+    last = ["begin", time.perf_counter()]
+
+    def told(progress: Progress) -> None:
+        name = progress.stage.partition(" ")[0]
+        if name != last[0]:
+            now = time.perf_counter()
+            stages[str(last[0])] = stages.get(str(last[0]), 0.0) + now - float(last[1])
+            last[:] = [name, now]
+
+    with _Memory() as memory:
+        began = time.perf_counter()
+        outcome = await child.run(job, told)
+        seconds = time.perf_counter() - began
+    stages[str(last[0])] = stages.get(str(last[0]), 0.0) + time.perf_counter() - float(last[1])
+    return Took(seconds, memory.mib_max, stages, outcome)
+
+
+class _Memory:
+    """Sum of the resident sets of the training and its helpers, as high as it gets."""
+
+    mib_max = 0.0
+
+    def __enter__(self) -> _Memory:
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        own = psutil.Process()
+        while not self._done.wait(0.25):
+            total = 0
+            for process in own.children(recursive=True):
+                try:
+                    if "victoria" not in process.name():
+                        total += process.memory_info().rss
+                except psutil.Error:
+                    continue  # ended meanwhile
+            self.mib_max = max(self.mib_max, total / 2**20)
+
+
+def started(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """A VictoriaMetrics."""
+    port = free_port()
+    process = subprocess.Popen(
+        [
+            victoria_binary(),
+            f"-storageDataPath={folder}",
+            f"-httpListenAddr=127.0.0.1:{port}",
+            "-dedup.minScrapeInterval=1ms",
+            "-retentionPeriod=10y",
+            "-search.latencyOffset=0s",
+            "-loggerLevel=ERROR",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(200):
+        try:
+            httpx.get(f"{url}/health").raise_for_status()
+            break
+        except httpx.HTTPError:
+            time.sleep(0.05)
+    return process, url
+
+
+def main() -> None:
+    """Print lines, write JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--homes", type=int, nargs="+", default=[25, 50, 100])
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--store", type=Path, help="keep the store here between runs")
+    options = parser.parse_args()
+    result: dict[str, object] = {}
+    for trees, height, features in ((50, 6, 11), (100, 8, 10)):
+        found = counting(trees, height, features)
+        result[f"counting_{trees}x{height}"] = found
+        print(
+            f"counting {trees} trees of height {height}: {found['ours_per_s']:,.0f} vectors/s, "
+            f"river {found['river_per_s']:,.0f}/s, {found['ratio']:.0f} times; "
+            f"masses {'equal' if found['equal'] else 'DIFFER'}"
+        )
+    folder = Path(tempfile.mkdtemp(prefix="heatpool-bench-"))
+    store = options.store or folder / "victoria"
+    process, url = started(store)
+    try:
+        asyncio.run(_series(url, options.homes, options.days, folder, result, fresh=not store.joinpath("filled").exists(), store=store))
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(folder)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1), encoding="utf-8")
+
+
+async def _series(url, sizes, days, folder, result, *, fresh, store):
+    filled = 0 if fresh else int(store.joinpath("filled").read_text())
+    for homes in sizes:
+        if homes > filled:
+            began = time.perf_counter()
+            await fill(url, homes, days, filled)
+            filled = homes
+            store.joinpath("filled").write_text(str(filled))
+            print(f"  filled up to {homes} homes in {time.perf_counter() - began:.0f} s", flush=True)
+        bare = await trained(url, homes, days, folder, kept=False)
+        _told(f"{homes} homes x {days} days from nothing", bare, homes)
+        result[f"homes_{homes}"] = {"s": bare.seconds, "rss_mib": bare.rss_mib, "stages": bare.stages}
+        await trained(url, homes, days - 1, folder, kept=True)
+        more = await trained(url, homes, days, folder, kept=True)
+        _told(f"{homes} homes, one more day", more, homes)
+        same = more.trained.payload == bare.trained.payload
+        print(f"  {bare.seconds / more.seconds:.1f} times faster, bytes {'equal' if same else 'DIFFER'}", flush=True)
+        result[f"homes_{homes}_more"] = {"s": more.seconds, "rss_mib": more.rss_mib, "stages": more.stages, "equal": same}
+        shutil.rmtree(folder / "days")
+
+
+def _told(what: str, took: Took, homes: int) -> None:
+    print(
+        f"{what}: {took.seconds:.1f} s ({took.seconds / homes:.2f} s a home), "
+        f"{took.rss_mib:.0f} MiB, {took.trained.outcome} {took.trained.reasons}, "
+        f"{took.trained.days_exported} days exported, {took.trained.days_kept} kept"
+    )
+    print("  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.stages.items()), flush=True)
+
+
+if __name__ == "__main__":
+    main()

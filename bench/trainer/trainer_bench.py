@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import shutil
 import subprocess
@@ -20,7 +19,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import httpx
 import msgspec
@@ -36,6 +35,11 @@ from heatpool_fleet.simulation import simulate
 from heatpool_trainer import child, forest
 from heatpool_trainer.export import DAY_MS, Window
 from heatpool_trainer.training import Job, Progress, Trained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from heatpool_trainer.native import Floats, Integers
 
 MODEL: Final = "bench"
 PATTERNS: Final = 10  # simulated homes that the others are copies of
@@ -67,6 +71,31 @@ class Took(NamedTuple):
     trained: Trained
 
 
+class Filled(NamedTuple):
+    """Homes that are measured, and those already in the store."""
+
+    wanted: int
+    there: int
+
+
+class Result(msgspec.Struct):
+    """All figures."""
+
+    figures: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)
+
+    def add(self, what: str, took: Took, homes: int) -> None:
+        """Print and remember one training."""
+        stages = {f"{name}_s": seconds for name, seconds in took.stages.items()}
+        self.figures[what] = {"s": took.seconds, "rss_mib": took.rss_mib, **stages}
+        print(
+            f"{what}: {took.seconds:.1f} s ({took.seconds / homes:.2f} s a home), "
+            f"{took.rss_mib:.0f} MiB, {took.trained.outcome} {took.trained.reasons}, "
+            f"{took.trained.days_exported} days exported, {took.trained.days_kept} kept"
+        )
+        parts = (f"{name} {seconds:.1f} s" for name, seconds in took.stages.items())
+        print("  " + ", ".join(parts), flush=True)
+
+
 def counting(trees: int, height: int, features: int) -> dict[str, float]:
     """Vectors a second, here and by river's own loop; and that both count the same."""
     vectors = np.random.default_rng(1).normal(0.5, 0.1, (100_000, features))
@@ -87,9 +116,9 @@ def counting(trees: int, height: int, features: int) -> dict[str, float]:
     }
 
 
-def _timed(work: object) -> float:
+def _timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
-    work()  # type: ignore[operator]
+    work()
     return time.perf_counter() - began
 
 
@@ -114,14 +143,10 @@ async def fill(url: str, homes: int, days: int, first_home: int) -> None:
         await store.force_flush()
 
 
-def _line(name: str, home: int, values: object, stamps: object) -> bytes:
+def _line(name: str, home: int, values: Floats, stamps: Integers) -> bytes:
     metric = {"__name__": name, "installation": f"{home:032x}", "model": MODEL}
     return msgspec.json.encode(
-        {
-            "metric": metric,
-            "values": values.tolist(),  # type: ignore[attr-defined]
-            "timestamps": stamps.tolist(),  # type: ignore[attr-defined]
-        }
+        {"metric": metric, "values": values.tolist(), "timestamps": stamps.tolist()}
     )
 
 
@@ -140,20 +165,19 @@ async def trained(url: str, homes: int, days: int, folder: Path, *, kept: bool) 
         processes=os.cpu_count() or 1,
     )
     stages: dict[str, float] = {}
-    last = ["begin", time.perf_counter()]
+    stage, since = "begin", time.perf_counter()
 
     def told(progress: Progress) -> None:
-        name = progress.stage.partition(" ")[0]
-        if name != last[0]:
-            now = time.perf_counter()
-            stages[str(last[0])] = stages.get(str(last[0]), 0.0) + now - float(last[1])
-            last[:] = [name, now]
+        nonlocal stage, since
+        now = time.perf_counter()
+        stages[stage] = stages.get(stage, 0.0) + now - since
+        stage, since = progress.stage.partition(" ")[0], now
 
     with _Memory() as memory:
         began = time.perf_counter()
         outcome = await child.run(job, told)
         seconds = time.perf_counter() - began
-    stages[str(last[0])] = stages.get(str(last[0]), 0.0) + time.perf_counter() - float(last[1])
+    told(Progress("end", 1.0))
     return Took(seconds, memory.mib_max, stages, outcome)
 
 
@@ -162,7 +186,7 @@ class _Memory:
 
     mib_max = 0.0
 
-    def __enter__(self) -> _Memory:
+    def __enter__(self) -> Self:
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -218,56 +242,50 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--store", type=Path, help="keep the store here between runs")
     options = parser.parse_args()
-    result: dict[str, object] = {}
+    result = Result()
     for trees, height, features in ((50, 6, 11), (100, 8, 10)):
         found = counting(trees, height, features)
-        result[f"counting_{trees}x{height}"] = found
+        result.figures[f"counting_{trees}x{height}"] = found
         print(
             f"counting {trees} trees of height {height}: {found['ours_per_s']:,.0f} vectors/s, "
             f"river {found['river_per_s']:,.0f}/s, {found['ratio']:.0f} times; "
-            f"masses {'equal' if found['equal'] else 'DIFFER'}"
+            f"masses {'equal' if found['equal'] else 'DIFFER'}",
+            flush=True,
         )
     folder = Path(tempfile.mkdtemp(prefix="heatpool-bench-"))
     store = options.store or folder / "victoria"
     process, url = started(store)
     try:
-        asyncio.run(_series(url, options.homes, options.days, folder, result, fresh=not store.joinpath("filled").exists(), store=store))
+        mark = store / "filled"
+        for homes in options.homes:
+            sizes = Filled(homes, int(mark.read_text()) if mark.exists() else 0)
+            asyncio.run(measured(url, sizes, options.days, folder, result))
+            mark.write_text(str(max(sizes)))
     finally:
         process.terminate()
         process.wait()
         shutil.rmtree(folder)
     if options.json:
-        options.json.write_text(json.dumps(result, indent=1), encoding="utf-8")
+        options.json.write_bytes(msgspec.json.encode(result))
 
 
-async def _series(url, sizes, days, folder, result, *, fresh, store):
-    filled = 0 if fresh else int(store.joinpath("filled").read_text())
-    for homes in sizes:
-        if homes > filled:
-            began = time.perf_counter()
-            await fill(url, homes, days, filled)
-            filled = homes
-            store.joinpath("filled").write_text(str(filled))
-            print(f"  filled up to {homes} homes in {time.perf_counter() - began:.0f} s", flush=True)
-        bare = await trained(url, homes, days, folder, kept=False)
-        _told(f"{homes} homes x {days} days from nothing", bare, homes)
-        result[f"homes_{homes}"] = {"s": bare.seconds, "rss_mib": bare.rss_mib, "stages": bare.stages}
-        await trained(url, homes, days - 1, folder, kept=True)
-        more = await trained(url, homes, days, folder, kept=True)
-        _told(f"{homes} homes, one more day", more, homes)
-        same = more.trained.payload == bare.trained.payload
-        print(f"  {bare.seconds / more.seconds:.1f} times faster, bytes {'equal' if same else 'DIFFER'}", flush=True)
-        result[f"homes_{homes}_more"] = {"s": more.seconds, "rss_mib": more.rss_mib, "stages": more.stages, "equal": same}
-        shutil.rmtree(folder / "days")
-
-
-def _told(what: str, took: Took, homes: int) -> None:
+async def measured(url: str, sizes: Filled, days: int, folder: Path, result: Result) -> None:
+    """From nothing, then all but the last day, then that."""
+    homes = sizes.wanted
+    if homes > sizes.there:
+        await fill(url, homes, days, sizes.there)
+    bare = await trained(url, homes, days, folder, kept=False)
+    result.add(f"{homes} homes x {days} days from nothing", bare, homes)
+    await trained(url, homes, days - 1, folder, kept=True)
+    more = await trained(url, homes, days, folder, kept=True)
+    result.add(f"{homes} homes, one more day", more, homes)
+    same = more.trained.payload == bare.trained.payload
     print(
-        f"{what}: {took.seconds:.1f} s ({took.seconds / homes:.2f} s a home), "
-        f"{took.rss_mib:.0f} MiB, {took.trained.outcome} {took.trained.reasons}, "
-        f"{took.trained.days_exported} days exported, {took.trained.days_kept} kept"
+        f"  {bare.seconds / more.seconds:.1f} times faster than from nothing, "
+        f"bytes {'equal' if same else 'DIFFER'}",
+        flush=True,
     )
-    print("  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.stages.items()), flush=True)
+    shutil.rmtree(folder / "days")
 
 
 if __name__ == "__main__":

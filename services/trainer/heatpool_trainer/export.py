@@ -92,8 +92,10 @@ async def readings(
     for first, end in _runs(missing):
         series = await _exported(store, model, installation, first, end)
         for day, part in _days(series):
+            if not first <= day < end:
+                continue
             days[day] = part
-            if kept is not None and day in fingerprints:
+            if kept is not None:
                 kept.put(model, day, fingerprints[day], part)
     series = joined(installation, [days[day] for day in sorted(days)])
     return Fetched(series, len(fingerprints) - len(missing), len(missing))
@@ -134,7 +136,8 @@ async def _exported(
             np.array(series.values, dtype=np.float64),
         )
         async for series in store.export(
-            _selector(model, installation), first * DAY_MS + 1, end * DAY_MS
+            # VictoriaMetrics 1.79.5 leaves out a block that begins at the very end.
+            _selector(model, installation), first * DAY_MS + 1, end * DAY_MS + 1
         )
     ]
     # The store exports in no promised order; pivot lets the later piece win.

@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
@@ -37,7 +38,7 @@ from heatpool_trainer.export import DAY_MS, Window
 from heatpool_trainer.training import Job, Progress, Trained
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from heatpool_trainer.native import Floats, Integers
 
@@ -59,7 +60,9 @@ FIELDS: Final = (
 START_DAY: Final = 20_454  # 2026-01-01
 LINE_SAMPLES: Final = 10_000
 NOISE: Final = 1e-3
-RIVER_ROWS: Final = 1_500
+TURNS: Final = 9
+RIVER_ROWS: Final = 400  # a turn
+OUR_ROWS: Final = 20_000
 
 
 class Took(NamedTuple):
@@ -97,23 +100,37 @@ class Result(msgspec.Struct):
 
 
 def counting(trees: int, height: int, features: int) -> dict[str, float]:
-    """Vectors a second, here and by river's own loop; and that both count the same."""
-    vectors = np.random.default_rng(1).normal(0.5, 0.1, (100_000, features))
+    """Vectors a second, here and by river's own loop, turn by turn; and that both count the same.
+
+    Medians over the turns, since others may be at work on the machine.
+    """
+    vectors = np.random.default_rng(1).normal(0.5, 0.1, (TURNS * OUR_ROWS, features))
+    taught = vectors[: 1 + TURNS * RIVER_ROWS]
     structure = forest.structure(features, trees, height, 1)
     forest.count_masses(structure, vectors[:8])
-    best = min(_timed(lambda: forest.count_masses(structure, vectors)) for _ in range(5))
     names = [f"{i:02d}" for i in range(features)]
-    rows = [dict(zip(names, row, strict=True)) for row in vectors[:RIVER_ROWS].tolist()]
-    model = HalfSpaceTrees(n_trees=trees, height=height, window_size=RIVER_ROWS, seed=1)
-    river_s = _timed(lambda: [model.learn_one(row) for row in rows])  # type: ignore[no-untyped-call]
+    rows = [dict(zip(names, row, strict=True)) for row in taught.tolist()]
+    model = HalfSpaceTrees(n_trees=trees, height=height, window_size=len(rows), seed=1)
+    model.learn_one(rows[0])  # type: ignore[no-untyped-call]  # draws the trees, which is not counted
+    ours, rivers = [], []
+    for turn in range(TURNS):
+        some = vectors[turn * OUR_ROWS : (turn + 1) * OUR_ROWS]
+        few = rows[1 + turn * RIVER_ROWS : 1 + (turn + 1) * RIVER_ROWS]
+        ours.append(OUR_ROWS / _timed(partial(forest.count_masses, structure, some)))
+        rivers.append(RIVER_ROWS / _timed(partial(_learn, model, few)))
     _trees, learnt = forest.arrays_from_river(model, names)
-    masses = forest.count_masses(structure, vectors[:RIVER_ROWS])
+    counted = forest.forest(0, forest.count_masses(structure, taught))
     return {
-        "river_per_s": RIVER_ROWS / river_s,
-        "ours_per_s": len(vectors) / best,
-        "ratio": len(vectors) / best * river_s / RIVER_ROWS,
-        "equal": float(forest.forest(0, masses).r_mass == learnt.r_mass),
+        "river_per_s": float(np.median(rivers)),
+        "ours_per_s": float(np.median(ours)),
+        "ratio": float(np.median(np.array(ours) / np.array(rivers))),
+        "equal": float(counted.r_mass == learnt.r_mass),
     }
+
+
+def _learn(model: HalfSpaceTrees, rows: Iterable[dict[str, float]]) -> None:
+    for row in rows:
+        model.learn_one(row)  # type: ignore[no-untyped-call]
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -39,7 +39,7 @@ async def train_by_hand(settings: Settings, model: str, accepted: tuple[str, ...
         BusError: NATS is away, or another trainer has the model.
     """
     life = Lifecycle("trainer-by-hand")
-    identity = bus.Identity(settings.nats_user, settings.nats_password or "")
+    identity = bus.Identity(settings.nats_seed or "", settings.nats_ca)
     client = await bus.connect(life, settings.nats_url, identity, buffered=True)
     console = Console()
     try:

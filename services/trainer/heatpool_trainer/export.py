@@ -137,7 +137,9 @@ async def _exported(
         )
         async for series in store.export(
             # VictoriaMetrics 1.79.5 leaves out a block that begins at the very end.
-            _selector(model, installation), first * DAY_MS + 1, end * DAY_MS + 1
+            _selector(model, installation),
+            first * DAY_MS + 1,
+            end * DAY_MS + 1,
         )
     ]
     # The store exports in no promised order; pivot lets the later piece win.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from heatpool_contract.identity import CANARY_SLUG
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

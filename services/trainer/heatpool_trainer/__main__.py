@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import socket
 import sys
 import time
 from pathlib import Path
@@ -80,7 +81,9 @@ async def _run(settings: Settings) -> None:
         with TemporaryDirectory(prefix="heatpool-trainer-") as temporary:
             folder = settings.state or Path(temporary)
             shutil.rmtree(folder / WORK, ignore_errors=True)  # of a trainer that was killed
-            ports = await wire(client, settings, folder)
+            # The same after a restart, so that its leases are found again.
+            holder = f"{socket.gethostname()}:{settings.private_port}"
+            ports = await wire(client, settings, folder, holder)
             trainer = Trainer(
                 settings,
                 life,

@@ -7,6 +7,8 @@ as in the service: only with the model's lease, so never beside another training
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,13 +40,14 @@ async def train_by_hand(settings: Settings, model: str, accepted: tuple[str, ...
     Raises:
         BusError: NATS is away, or another trainer has the model.
     """
-    life = Lifecycle("trainer-by-hand")
+    life = Lifecycle("trainer")  # its rights on the bus are those of the service
     identity = bus.Identity(settings.nats_seed or "", settings.nats_ca)
     client = await bus.connect(life, settings.nats_url, identity, buffered=True)
     console = Console()
     try:
         with TemporaryDirectory(prefix="heatpool-trainer-") as folder:
-            ports = await wire(client, settings, Path(folder))
+            holder = f"{socket.gethostname()}:by-hand:{os.getpid()}"
+            ports = await wire(client, settings, Path(folder), holder)
             if not await ports.bulletin.acquire(model, _now_ms()):
                 raise bus.BusUnavailableError(f"{model} is being trained by another trainer")
             try:

@@ -7,7 +7,6 @@ looked for before anything is read.
 from __future__ import annotations
 
 import secrets
-import socket
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -48,8 +47,8 @@ class Ports(msgspec.Struct, frozen=True):
         return self.buckets.reports
 
 
-async def wire(client: Client, settings: Settings, folder: Path) -> Ports:
-    """Open everything.
+async def wire(client: Client, settings: Settings, folder: Path, holder: str) -> Ports:
+    """Open everything; `holder` names this process on leases.
 
     Raises:
         BusError: a bucket or stream is missing.
@@ -75,7 +74,6 @@ async def wire(client: Client, settings: Settings, folder: Path) -> Ports:
     signing = Signing(
         key_bytes(settings.release_seed), key_bytes(settings.hub_public_key), secrets.token_bytes
     )
-    holder = f"{socket.gethostname()}:{settings.private_port}"
     return Ports(
         client,
         buckets,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nats.aio.client import Client
+    from prometheus_client import CollectorRegistry
 
     from heatpool_chassis.lifecycle import Lifecycle
     from heatpool_chassis.victoria import Victoria
@@ -97,8 +98,8 @@ class Bench:
         self.drawn: list[int] = []
         """Lengths of the random numbers that signing asked for."""
 
-    async def open(self, holder: str) -> Trainer:
-        """A trainer of this name."""
+    async def open(self, holder: str, registry: CollectorRegistry | None = None) -> Trainer:
+        """A trainer of this name, with metrics of its own or in `registry`."""
         js = self.client.jetstream()
         self.buckets = Buckets(
             await js.key_value(subjects.KV_RELEASES),
@@ -108,11 +109,13 @@ class Bench:
         )
         self.signing = Signing(SEED, bytes(HUB.public_key), self._random)
         self.bulletin = Bulletin(self.client, self.buckets.reports, holder)
-        self.attempts = Attempts(self.settings, self.buckets, self.signing, self.folder / holder)
+        self.attempts = Attempts(
+            self.settings, self.client, self.buckets, self.signing, self.folder / holder
+        )
         return Trainer(
             self.settings,
             self.life,
-            TrainerMetrics(type(self.life)("trainer").registry),
+            TrainerMetrics(registry or type(self.life)("trainer").registry),
             self.client,
             self.buckets.reports,
             self.bulletin,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from heatpool_contract.registry import Installation
 
@@ -33,12 +33,15 @@ def admit(
     entries: Mapping[str, Installation],
     now_ms: int,
     quarantine_days: float,
+    erasing: Collection[str] = (),
 ) -> Admitted:
-    """Sort the homes.
+    """Sort the homes; `erasing` are those whose erasure is under way.
 
     A home without an entry, or whose first contribution is not known, is as young as can be.
     """
-    erased = tuple(home for home in homes if home in entries and entries[home].erased)
+    erased = tuple(
+        home for home in homes if home in erasing or (home in entries and entries[home].erased)
+    )
     born_ms = {
         home: entries[home].contributed_ms if home in entries else 0
         for home in homes

@@ -25,12 +25,15 @@ from heatpool_contract.manifest import ReleaseFacts
 from heatpool_contract.release import RefusedCandidate, TrainingReport
 from heatpool_trainer import child, export, publishing
 from heatpool_trainer.admission import Admitted, admit
+from heatpool_trainer.erasing import erasing
 from heatpool_trainer.export import Window
 from heatpool_trainer.training import Job, Progress, Trained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from nats.aio.client import Client
 
     from heatpool_contract.release import News, ReleasePointer
     from heatpool_trainer.publishing import Signing
@@ -55,8 +58,9 @@ class Attempts:
     """Makes attempts. `folder` is for the files of a training."""
 
     def __init__(
-        self, settings: Settings, buckets: Buckets, signing: Signing, folder: Path
+        self, settings: Settings, client: Client, buckets: Buckets, signing: Signing, folder: Path
     ) -> None:
+        self._client = client
         self._settings = settings
         self._buckets = buckets
         self._signing = signing
@@ -107,7 +111,8 @@ class Attempts:
 
         entries = await asyncio.gather(*map(entry, homes))
         known = {home: one for home, one in zip(homes, entries, strict=True) if one is not None}
-        return admit(homes, known, now_ms, self._settings.quarantine_days)
+        asked = await erasing(self._client)
+        return admit(homes, known, now_ms, self._settings.quarantine_days, asked)
 
     async def _job(
         self, item: News, window: Window, admitted: Admitted, pointer: ReleasePointer | None
@@ -127,7 +132,7 @@ class Attempts:
             processes=settings.processes or os.cpu_count() or 1,
             predecessor_homes=pointer.current.installations if pointer else 0,
             predecessor=await publishing.predecessor(
-                self._buckets.models, self._signing, item.model, pointer.current
+                self._client, self._buckets.models, self._signing, item.model, pointer.current
             )
             if pointer is not None and comparable
             else b"",

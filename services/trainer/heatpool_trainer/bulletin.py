@@ -1,8 +1,7 @@
 """What is new for each model, in KV TRAINING, shared by all trainers.
 
 In: changes. Out: news. Guarantee: compare-and-set, so that of two trainers that share the durable
-neither overwrites what the other has seen; read from the stream itself, because a list of keys may
-come out empty when messages of the listing get lost (nats-py ends it at the first silence).
+neither overwrites what the other has seen.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import msgspec
 import nats.errors
 import nats.js.errors
 
-from heatpool_chassis import bus
+from heatpool_chassis import buckets, bus
 from heatpool_contract import release, subjects
 from heatpool_contract.release import Lease, News
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS_MAX: Final = 8  # a conflict means that another trainer made progress
 LEASE_MS: Final = 60_000  # a trainer that is gone for so long has lost its model
-_OPERATION: Final = "KV-Operation"
-_PREFIX: Final = f"$KV.{subjects.KV_PROGRESS}."
 
 
 class ContendedError(Exception):
@@ -48,10 +45,9 @@ class Bulletin:
             BusUnavailableError: not all could be read.
         """
         found: dict[str, News] = {}
-        stream, subject = f"KV_{subjects.KV_PROGRESS}", f"{_PREFIX}{release.news_key('*')}"
-        async for message in bus.messages_of(self._client, stream, subject):
-            if not (message.headers or {}).get(_OPERATION):
-                known = release.decode_news(message.data)
+        async for key, value in buckets.entries(self._client, subjects.KV_PROGRESS):
+            if key.startswith(release.news_key("")):
+                known = release.decode_news(value)
                 found[known.model] = known
         return found
 

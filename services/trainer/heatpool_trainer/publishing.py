@@ -18,8 +18,9 @@ import msgspec
 import nats.errors
 import nats.js.errors
 
+from heatpool_chassis import bus
 from heatpool_chassis.bus import BusUnavailableError
-from heatpool_contract import grants, keeping, release, sealed
+from heatpool_contract import grants, keeping, release, sealed, subjects
 from heatpool_contract.dsse import KEY_BYTES
 from heatpool_contract.release import (
     REFUSED_KEPT,
@@ -30,6 +31,7 @@ from heatpool_contract.release import (
 )
 
 if TYPE_CHECKING:
+    from nats.aio.client import Client
     from nats.js.kv import KeyValue
     from nats.js.object_store import ObjectStore
 
@@ -67,20 +69,24 @@ async def current(pointers: KeyValue, model: str) -> tuple[ReleasePointer | None
 
 
 async def predecessor(
-    objects: ObjectStore, signing: Signing, model: str, served: ServedRelease
+    client: Client, objects: ObjectStore, signing: Signing, model: str, served: ServedRelease
 ) -> bytes:
     """The payload of a release, for comparison; empty if it cannot be had any more.
 
     Raises:
         BusUnavailableError: not read; it may be another time.
     """
+    bucket = subjects.OBJECTS_MODELS
     try:
-        found = await objects.get(release.object_name(model, served.model_hash))
+        info = await objects.get_info(release.object_name(model, served.model_hash))
+        # Not nats-py's own `get`: it asks which stream has the chunks, which only operators may.
+        chunks = bus.messages_of(client, f"OBJ_{bucket}", f"$O.{bucket}.C.{info.nuid}")
+        blob = b"".join([message.data async for message in chunks])
     except nats.js.errors.NotFoundError:
         return b""
     except (nats.errors.Error, TimeoutError) as error:
         raise BusUnavailableError(f"release not read: {type(error).__name__}") from error
-    return keeping.payload_of(signing.release_seed, served, found.data or b"") or b""
+    return keeping.payload_of(signing.release_seed, served, blob) or b""
 
 
 async def keep_refused(

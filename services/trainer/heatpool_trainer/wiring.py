@@ -78,7 +78,7 @@ async def wire(client: Client, settings: Settings, folder: Path, holder: str) ->
         client,
         buckets,
         Bulletin(client, buckets.reports, holder),
-        Attempts(settings, buckets, signing, folder),
+        Attempts(settings, client, buckets, signing, folder),
         DayStore(settings.state / DAYS) if settings.state else None,
     )
 

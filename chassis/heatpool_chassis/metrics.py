@@ -269,6 +269,23 @@ class TrainerMetrics:
             buckets=(1, 5, 10, 30, 60, 120, 300, 900, 3600),
             registry=registry,
         )
+        self.homes_quarantined = Gauge(
+            "heatpool_trainer_homes_quarantined",
+            "Homes too young for the last training of a model",
+            ["model"],
+            registry=registry,
+        )
+        self.homes_rejected = Gauge(
+            "heatpool_trainer_homes_rejected",
+            "Homes that the others' model rejected in the last training of a model",
+            ["model"],
+            registry=registry,
+        )
+        self.homes_forgotten = Counter(
+            "heatpool_trainer_homes_forgotten",
+            "Erased homes whose exported days were deleted",
+            registry=registry,
+        )
         self.release_timestamp = Gauge(
             "heatpool_trainer_release_timestamp_seconds",
             "When the current release of a model was made",

@@ -200,9 +200,15 @@ class Victoria:
         return _decode(_instant_decoder, response.content).data.result
 
     async def query_range(
-        self, expression: str, start_s: float, end_s: float, step_s: float
+        self,
+        expression: str,
+        start_s: float,
+        end_s: float,
+        step_s: float,
+        *,
+        cached: bool = True,
     ) -> list[RangeSeries]:
-        """Range query on a grid of `step_s`."""
+        """Range query on a grid of `step_s`; not `cached`: as the store has it now."""
         response = await self._send(
             "GET",
             f"{self._urls.read}/api/v1/query_range",
@@ -211,6 +217,7 @@ class Victoria:
                 "start": f"{start_s:.3f}",
                 "end": f"{end_s:.3f}",
                 "step": f"{step_s:.3f}",
+                **({} if cached else {"nocache": "1"}),
             },
         )
         return _decode(_range_decoder, response.content).data.result

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
+import numpy as np
+from simulators import stored
 
 from heatpool_contract import erasures, subjects
 from heatpool_contract.erasures import Erasure, Step
 from heatpool_trainer.erasing import erasing
-from heatpool_trainer.training import Job, Trained, train
+from heatpool_trainer.export import Window
+from heatpool_trainer.readings import HomeSeries
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nats.aio.client import Client
 
+    from heatpool_chassis.lifecycle import Lifecycle
     from heatpool_chassis.victoria import Victoria
 
 
@@ -33,39 +37,24 @@ async def test_homes_are_left_out_from_the_request_until_the_store_shows_nothing
     assert await erasing(bus) == {"a", "b"}
 
 
-async def test_their_records_are_not_read(victoria: Victoria, victoria_url: str) -> None:
-    """Of two homes of a model one is counted."""
+async def test_their_records_are_not_read(
+    bus: Client, life: Lifecycle, victoria: Victoria, victoria_url: str, tmp_path: Path
+) -> None:
+    """Of two homes of a model that the store shows, those that asked are not in the job."""
     model, homes = f"m_{secrets.token_hex(8)}", (secrets.token_hex(16), secrets.token_hex(16))
     now_ms = int(time.time()) * 1000
-    await victoria.import_lines(
-        [
-            msgspec.json.encode(
-                {
-                    "metric": {"__name__": name, "installation": home, "model": model},
-                    "values": [2],
-                    "timestamps": [now_ms - 60_000],
-                }
-            )
-            for home in homes
-            for name in ("heatpump_power", "heatpump_batch_samples")
-        ]
-    )
-    await victoria.force_flush()
-    job = Job(
-        model=model,
-        victoria_read_url=victoria_url,
-        start_ms=now_ms - 86_400_000,
-        end_ms=now_ms,
-        installations_min=5,
-        samples_min=1,
-    )
+    columns = {"power": np.array([2.0])}
+    some = [HomeSeries(home, np.array([now_ms - 60_000]), columns) for home in homes]
+    await stored.store(victoria, model, some)
+    bench = stored.Bench(bus, life, victoria_url, tmp_path)
+    await bench.open("one")
+    bucket = await bus.jetstream().key_value(subjects.KV_ERASURES)
+    window = Window.until(now_ms, 2)
 
-    found = [await _homes_read(job, homes[:left_out]) for left_out in range(3)]
+    found = [len((await bench.attempts._admitted(model, window, now_ms)).homes)]
+    for home in homes:
+        erasure = Erasure(installation=home, requested_ms=1)
+        await bucket.put(home, erasures.encode(erasure))
+        found.append(len((await bench.attempts._admitted(model, window, now_ms)).homes))
 
     assert found == [2, 1, 0]
-
-
-async def _homes_read(job: Job, left_out: tuple[str, ...]) -> int:
-    without = msgspec.structs.replace(job, erasing=frozenset(left_out))
-    answer = await asyncio.to_thread(train, msgspec.json.encode(without))
-    return msgspec.msgpack.decode(answer, type=Trained).installations

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from heatpool_trainer.catalogue import Catalogue
+    from heatpool_trainer.crew import Crew
     from heatpool_trainer.cross_fit import HomeInputs
     from heatpool_trainer.features import Values
     from heatpool_trainer.plan import Candidate, TrainingPlan
@@ -81,13 +82,14 @@ def look(plan: Outline, found: Values, raw: HomeSeries) -> Look:
     )
 
 
-def added(
+def added(  # noqa: PLR0913, PLR0917 - the channels are the meeting point of all of this
     candidate: Candidate,
     catalogue: Catalogue,
     outlined: Outline,
     looks: Mapping[str, Look],
     homes: Sequence[HomeInputs],
     plan: TrainingPlan,
+    crew: Crew,
 ) -> Candidate:
     """The candidate with these channels, and how they came about.
 
@@ -98,11 +100,12 @@ def added(
         looks: by home.
         homes: under all models, in canonical order.
         plan: sizes and budgets.
+        crew: works on several folds at once.
     """
     detector, days, worn = candidate.detector, None, wear_fit.Limits(None, 0)
     if catalogue.cycle is not None and outlined.days is not None:
         by_home = {name: one.days for name, one in looks.items() if one.days is not None}
-        days = cycle_fit.train(catalogue.cycle, outlined.days, by_home, detector, plan)
+        days = cycle_fit.train(catalogue.cycle, outlined.days, by_home, detector, plan, crew)
     raised = [one.raised for one in looks.values()]
     rules, reports = rules_fit.finish(outlined.rules, raised, outlined.gap_ms)
     if catalogue.wear is not None:

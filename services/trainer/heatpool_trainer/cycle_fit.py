@@ -27,6 +27,7 @@ from heatpool_trainer.self_tests import SEED, self_tests
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from heatpool_trainer.crew import Crew
     from heatpool_trainer.cross_fit import HomeInputs
     from heatpool_trainer.design import Design
     from heatpool_trainer.native import Floats
@@ -50,6 +51,7 @@ def train(
     days: Mapping[str, HomeSeries],
     main: Detector,
     plan: TrainingPlan,
+    crew: Crew,
 ) -> Finished | None:
     """Fit and calibrate the channel of the days.
 
@@ -59,6 +61,7 @@ def train(
         days: by home.
         main: the detector that this channel stands beside; learning, it makes this one learning.
         plan: sizes and minima.
+        crew: works on several folds at once.
     """
     names = sorted(name for name, one in days.items() if one.timestamps_ms.size)
     chosen = cycle_design.usable(recipe, [days[name] for name in names])
@@ -85,7 +88,7 @@ def train(
     floors = {one.name: one.floor for one in recipe.features}
     sizes = np.array([floors[name] for name, _ in design.modes[0].targets])
     floored = [_floored(one, sizes, place) for place, one in enumerate(inputs)]
-    return _finished(recipe, rule, models[-1], design, floored, main, plan)
+    return _finished(recipe, rule, models[-1], design, floored, main, plan, crew)
 
 
 def _finished(  # noqa: PLR0913, PLR0917 - all that was made so far
@@ -96,6 +99,7 @@ def _finished(  # noqa: PLR0913, PLR0917 - all that was made so far
     inputs: Sequence[HomeInputs],
     main: Detector,
     plan: TrainingPlan,
+    crew: Crew,
 ) -> Finished | None:
     (mode,), blanks = detector.modes, design.modes[0].blanks
     structures = tuple(
@@ -105,7 +109,7 @@ def _finished(  # noqa: PLR0913, PLR0917 - all that was made so far
     channels, reports, alarming = [], [], False
     for blank in blanks:
         budget = plan.cycle_episodes_per_week_max / len(blanks)
-        one = cross_fit.finish(inputs, 0, mode, blank, trees, plan, budget)
+        one = cross_fit.finish(inputs, 0, mode, blank, trees, plan, budget, crew)
         if one is None:
             continue
         seen = one.calibration

@@ -64,7 +64,7 @@ class Taken(msgspec.Struct, frozen=True):
         return self.contribution.samples
 
 
-def take(subject: str, payload: bytes, seq: int) -> Taken:
+def take(subject: str, payload: bytes, seq: int, received_ms: int = 0) -> Taken:
     """A message to a checked chunk.
 
     Raises:
@@ -94,6 +94,7 @@ def take(subject: str, payload: bytes, seq: int) -> Taken:
                 stamp // DAY_MS for frame in chunk.frames for stamp in frame.timestamps_ms
             ),
             samples=chunk.samples,
+            received_ms=received_ms,
         ),
         chunk=chunk,
     )

@@ -169,7 +169,8 @@ class Writer:
         metadata = message.metadata
         fate = Fate.REDELIVERED if (metadata.num_delivered or 1) > 1 else Fate.RECEIVED
         try:
-            taken = take(message.subject, message.data, metadata.sequence.stream)
+            received_ms = round(metadata.timestamp.timestamp() * 1000)
+            taken = take(message.subject, message.data, metadata.sequence.stream, received_ms)
         except PoisonError as poison:
             self._settlement.count(fate, 1, 0)
             await self._burial.bury(message, poison.reason, poison.model, 0)

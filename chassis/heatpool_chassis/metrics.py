@@ -286,12 +286,6 @@ class TrainerMetrics:
             "Erased homes whose exported days were deleted",
             registry=registry,
         )
-        self.release_timestamp = Gauge(
-            "heatpool_trainer_release_timestamp_seconds",
-            "When the current release of a model was made",
-            ["model"],
-            registry=registry,
-        )
 
 
 class ModelhubMetrics:
@@ -316,6 +310,12 @@ class ModelhubMetrics:
         )
         self.releases = Gauge(
             "heatpool_modelhub_releases", "Models with a release", registry=registry
+        )
+        self.release_timestamp = Gauge(
+            "heatpool_modelhub_release_timestamp_seconds",
+            "When the release was made that homes with this model are handed out",
+            ["model"],
+            registry=registry,
         )
         self.malformed = Counter(
             "heatpool_modelhub_malformed_entries",

@@ -235,8 +235,6 @@ class Trainer:
         self._metrics.trainings.labels(report.outcome).inc()
         self._metrics.homes_quarantined.labels(report.model).set(report.homes_quarantined)
         self._metrics.homes_rejected.labels(report.model).set(len(report.homes_rejected))
-        if report.model_hash is not None:
-            self._metrics.release_timestamp.labels(report.model).set(report.at_ms / 1000)
 
     async def _tidy(self) -> None:
         """A release has made another one old. What goes wrong here is tried after the next one."""

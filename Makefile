@@ -87,11 +87,15 @@ api-docs: $(STAMP)  ## write docs/api from the contract
 demo: setup  ## the main job end to end, with a report
 	$(RUN)heatpool-demo --state .state-demo
 
-bench: bench-edge bench-hub bench-rollup bench-pipeline  ## every benchmark on this machine
+bench: bench-edge bench-hub bench-rollup bench-pipeline bench-trainer  ## every benchmark on this machine
 
 bench-edge: setup  ## the edge beside a plain FastAPI edge
 	@mkdir -p .bench
 	$(RUN)python bench/edge/edge_bench.py --json .bench/edge.json
+
+bench-trainer: setup  ## counting against river; homes from nothing and with one more day (BENCH_TRAINER="--homes 1000")
+	@mkdir -p .bench
+	$(RUN)python bench/trainer/trainer_bench.py --json .bench/trainer.json $(BENCH_TRAINER)
 
 bench-hub: setup nginx  ## the hub at 100,000 registered homes, downloads beside nginx
 	@mkdir -p .bench
@@ -129,4 +133,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria mosquitto influxdb caddy chromium test quick lint fmt types isolation sizes wheels schema api-docs dashboards demo attacks transcript transcript-offline bench bench-edge bench-hub bench-rollup nginx bench-pipeline chaos faults-edge fuzz up down clean
+.PHONY: help setup victoria mosquitto influxdb caddy chromium test quick lint fmt types isolation sizes wheels schema api-docs dashboards demo attacks transcript transcript-offline bench bench-edge bench-hub bench-rollup nginx bench-pipeline bench-trainer chaos faults-edge fuzz up down clean

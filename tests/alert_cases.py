@@ -73,7 +73,7 @@ HEALTH: Final[dict[str, Signal]] = {
     'heatpool_modelhub_signatures_total{outcome="good"}': Rate(1),
     'heatpool_modelhub_signatures_total{outcome="signature_wrong"}': Rate(0.001),
     'heatpool_loop_beat_timestamp_seconds{job="heatpool-writer",instance="w"}': Age(1),
-    'heatpool_trainer_release_timestamp_seconds{instance="t",model="aero_slm"}': Age(10 * DAY_S),
+    'heatpool_modelhub_release_timestamp_seconds{instance="h",model="aero_slm"}': Age(10 * DAY_S),
     **{
         f'heatpump_batch_samples{{installation="{home:032x}",model="aero_slm"}}': Level(60)
         for home in range(10)
@@ -130,7 +130,9 @@ FAULTS: Final[dict[str, dict[str, Signal]]] = {
     "HeatpoolSlowInserts": {"vm_slow_row_inserts_total": Rate(500)},
     "HeatpoolTrainingFails": {'heatpool_trainer_trainings_total{outcome="failed"}': Rate(0.001)},
     "HeatpoolModelStale": {
-        'heatpool_trainer_release_timestamp_seconds{instance="t",model="aero_slm"}': Age(60 * DAY_S)
+        'heatpool_modelhub_release_timestamp_seconds{instance="h",model="aero_slm"}': Age(
+            60 * DAY_S
+        )
     },
     "HeatpoolReleaseBroken": {'heatpool_modelhub_releases_pending{instance="h"}': Level(1)},
     "HeatpoolHubSlow": {

@@ -244,7 +244,9 @@ async def temporary(
     )
 
 
-async def messages_of(client: Client, stream: str, subject: str) -> AsyncIterator[Msg]:
+async def messages_of(
+    client: Client, stream: str, subject: str, *, headers_only: bool = False
+) -> AsyncIterator[Msg]:
     """What the stream holds now under `subject`, oldest first, in bounded memory.
 
     Nothing is acknowledged or changed: the consumer is temporary, and nobody else's.
@@ -259,6 +261,7 @@ async def messages_of(client: Client, stream: str, subject: str) -> AsyncIterato
             ack_policy=AckPolicy.NONE,
             deliver_policy=DeliverPolicy.ALL,
             inactive_threshold=_READ_INACTIVE_S,
+            headers_only=headers_only or None,
         )
         subscription = await temporary(js, stream, config)
         left = (await subscription.consumer_info()).num_pending or 0

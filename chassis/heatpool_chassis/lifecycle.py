@@ -76,7 +76,8 @@ class Lifecycle:
     async def stopped_within(self, seconds: float) -> bool:
         """Sleep that ends early, and says so, when the process is to stop."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):  # Python 3.11's wait_for may lose a cancellation
+                await self.stopping.wait()
         return self.stopping.is_set()
 
     async def serve(self, app: Callable[..., Awaitable[None]], host: str, port: int) -> None:

@@ -193,6 +193,12 @@ class WriterMetrics:
             ["outcome"],  # written, unchanged, conflict, malformed, expired
             registry=registry,
         )
+        self.store_state = Gauge(
+            "heatpool_writer_store_state",
+            "1 for what the writer knows of the store; young: nothing is entrusted to it yet",
+            ["state"],  # ready, away, young
+            registry=registry,
+        )
         self.store_difference = Gauge(
             "heatpool_writer_store_difference_rows",
             "Rows sent against rows that the store counted, since this process knows it",
@@ -263,10 +269,21 @@ class TrainerMetrics:
             buckets=(1, 5, 10, 30, 60, 120, 300, 900, 3600),
             registry=registry,
         )
-        self.release_timestamp = Gauge(
-            "heatpool_trainer_release_timestamp_seconds",
-            "When the current release of a model was made",
+        self.homes_quarantined = Gauge(
+            "heatpool_trainer_homes_quarantined",
+            "Homes too young for the last training of a model",
             ["model"],
+            registry=registry,
+        )
+        self.homes_rejected = Gauge(
+            "heatpool_trainer_homes_rejected",
+            "Homes that the others' model rejected in the last training of a model",
+            ["model"],
+            registry=registry,
+        )
+        self.homes_forgotten = Counter(
+            "heatpool_trainer_homes_forgotten",
+            "Erased homes whose exported days were deleted",
             registry=registry,
         )
 
@@ -293,6 +310,12 @@ class ModelhubMetrics:
         )
         self.releases = Gauge(
             "heatpool_modelhub_releases", "Models with a release", registry=registry
+        )
+        self.release_timestamp = Gauge(
+            "heatpool_modelhub_release_timestamp_seconds",
+            "When the release was made that homes with this model are handed out",
+            ["model"],
+            registry=registry,
         )
         self.malformed = Counter(
             "heatpool_modelhub_malformed_entries",

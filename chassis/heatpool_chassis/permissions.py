@@ -67,7 +67,7 @@ def _read(*streams: str) -> tuple[str, ...]:
             f"{_API}.CONSUMER.CREATE.{stream}",
             f"{_API}.CONSUMER.INFO.{stream}.*",
             f"{_API}.CONSUMER.MSG.NEXT.{stream}.*",
-            f"$JS.FC.{stream}.>",  # flow control of ordered consumers, as `keys()` uses
+            f"$JS.FC.{stream}.>",  # flow control of ordered consumers, as object stores use
         )
     )
 
@@ -147,7 +147,7 @@ _PUBLISH: Final[dict[Role, tuple[str, ...]]] = {
     Role.TRAINER: (
         f"$O.{subjects.OBJECTS_MODELS}.>",
         *_info(_TELEMETRY, _MODELS, *_kv(subjects.KV_RELEASES, subjects.KV_PROGRESS)),
-        *_read(_MODELS, *_kv(subjects.KV_RELEASES, subjects.KV_PROGRESS)),
+        *_read(_MODELS, *_kv(subjects.KV_RELEASES, subjects.KV_PROGRESS, subjects.KV_ERASURES)),
         *_get(_MODELS, *_kv(subjects.KV_RELEASES, subjects.KV_PROGRESS)),
         *_put(subjects.KV_RELEASES, subjects.KV_PROGRESS),
         *_durable(subjects.DURABLE_TRAINER),

@@ -96,7 +96,7 @@ def _convert(text: str, hint: object) -> object:
         return tuple(_secret(part) for part in text.split())
     if hint == tuple[str, ...]:
         return tuple(text.split())
-    if hint is Path:
+    if hint in {Path, Path | None}:
         return Path(text)
     return msgspec.convert(text, hint, strict=False)
 

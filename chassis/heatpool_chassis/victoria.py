@@ -106,8 +106,11 @@ class VictoriaUrls(msgspec.Struct, frozen=True):
 class Victoria:
     """A connection pool to one store; use as async context manager."""
 
-    def __init__(self, urls: VictoriaUrls, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, urls: VictoriaUrls, timeout_s: float = TIMEOUT_S, *, gzip_imports: bool = True
+    ) -> None:
         self._urls = urls
+        self._gzip_imports = gzip_imports
         self._http = httpx.AsyncClient(timeout=timeout_s)
 
     async def __aenter__(self) -> Self:
@@ -126,17 +129,17 @@ class Victoria:
         await self._http.aclose()
 
     async def import_lines(self, lines: Sequence[bytes]) -> None:
-        """Post import lines (JSON, one series a line), gzipped.
+        """Post import lines (JSON, one series a line).
 
         Returning means that the store holds them in memory; they survive its death only some
         seconds later (docs/decisions/0004).
         """
-        body = gzip(b"\n".join(lines))
+        body = b"\n".join(lines)
         await self._send(
             "POST",
             f"{self._urls.write}/api/v1/import",
-            content=body,
-            headers={"Content-Encoding": "gzip"},
+            content=gzip(body) if self._gzip_imports else body,
+            headers={"Content-Encoding": "gzip"} if self._gzip_imports else {},
         )
 
     async def export(self, selector: str, start_ms: int, end_ms: int) -> AsyncIterator[Series]:
@@ -197,9 +200,15 @@ class Victoria:
         return _decode(_instant_decoder, response.content).data.result
 
     async def query_range(
-        self, expression: str, start_s: float, end_s: float, step_s: float
+        self,
+        expression: str,
+        start_s: float,
+        end_s: float,
+        step_s: float,
+        *,
+        cached: bool = True,
     ) -> list[RangeSeries]:
-        """Range query on a grid of `step_s`."""
+        """Range query on a grid of `step_s`; not `cached`: as the store has it now."""
         response = await self._send(
             "GET",
             f"{self._urls.read}/api/v1/query_range",
@@ -208,6 +217,7 @@ class Victoria:
                 "start": f"{start_s:.3f}",
                 "end": f"{end_s:.3f}",
                 "step": f"{step_s:.3f}",
+                **({} if cached else {"nocache": "1"}),
             },
         )
         return _decode(_range_decoder, response.content).data.result

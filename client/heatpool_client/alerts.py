@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 Severity = Literal["info", "warning", "alarm"]
-Kind = Literal["anomaly", "became_eligible", "no_longer_eligible"]
+Kind = Literal["anomaly", "became_eligible", "no_longer_eligible", "cycle", "rule", "wear"]
 _RANK: Final[dict[Severity, int]] = {"info": 0, "warning": 1, "alarm": 2}
 HELD_MAX: Final = 20
 _DAY_MIN: Final = 1440
@@ -28,6 +28,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     at_s: float
     title: str
     text: str
+    subject: str = ""
+    """Which of several of the kind: a rule, a residual. Each has its own cooldown."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +37,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     cooldown_s: Annotated[float, msgspec.Meta(ge=0, le=30 * 86_400)] = 6 * 3600.0
     """Between two events of one kind; a more severe one is told at once."""
+    wear_cooldown_s: Annotated[float, msgspec.Meta(ge=0, le=366 * 86_400)] = 30 * 86_400.0
+    """Between two events of wear: nothing that takes months needs saying twice a month."""
     severity_min: Severity = "info"
     quiet_from: TimeOfDay | None = None
     """Local time; None: no quiet hours."""
@@ -71,16 +75,18 @@ def decide(
         policy: the owner's.
         minute_of_day: local time at the event, 0 to 1439.
     """
-    known = state.told.get(event.kind)
+    subject = f"{event.kind}/{event.subject}" if event.subject else event.kind
+    known = state.told.get(subject)
+    cooldown_s = policy.wear_cooldown_s if event.kind == "wear" else policy.cooldown_s
     too_low = _RANK[event.severity] < _RANK[policy.severity_min]
     cooling = (
         known is not None
-        and 0 <= event.at_s - known.at_s < policy.cooldown_s
+        and 0 <= event.at_s - known.at_s < cooldown_s
         and _RANK[event.severity] <= _RANK[known.severity]
     )
     if too_low or cooling:
         return msgspec.structs.replace(state, suppressed=state.suppressed + 1), ()
-    told = {**state.told, event.kind: Told(event.at_s, event.severity)}
+    told = {**state.told, subject: Told(event.at_s, event.severity)}
     quiet = is_quiet(policy, minute_of_day)
     if quiet and _RANK[event.severity] < _RANK[policy.quiet_severity_min]:
         held = (*state.held, event)

@@ -15,6 +15,7 @@ import msgspec
 
 from heatpool_client import courier, homeassistant
 from heatpool_client.alerts import Event
+from heatpool_client.besides import findings
 from heatpool_client.explaining import explained
 from heatpool_client.faults import ClientError
 from heatpool_client.homeassistant import OFFLINE, ONLINE, Message, Shown, Topics
@@ -80,6 +81,8 @@ class Logger:
         self._eligible = read_watched(pool.home).eligible
         self._detector: Detector | None = None
         self._shown = Shown()
+        self._day: list[str] = []
+        self._others: list[str] = []
         self._failing = False
         self._topics: Topics | None = None
         self._broker: Broker | None = None
@@ -138,6 +141,7 @@ class Logger:
             verdict: Score | NotScored = self._detector.score(values, now_s)
         except ClientError:  # none opened yet
             return
+        self._beside(self._detector, now_s)
         if not isinstance(verdict, Score):
             return
         self.cycles.scored += 1
@@ -145,14 +149,30 @@ class Logger:
         self._shown = msgspec.structs.replace(
             self._shown,
             anomaly_score=round(verdict.leading.smoothed, 4),
-            alarm=verdict.alarm,
-            reason="; ".join(words),
+            alarm=verdict.alarm or bool(self._others),
+            reason="; ".join([*words, *self._others]),
         )
         if verdict.alarm:
             self.cycles.alarms += 1
             german = self._pool.config.language == "de"
             title = "Wärmepumpe auffällig" if german else "Unusual heat pump"
             self._tell("anomaly", "alarm", title, "\n".join(words), now_s)
+
+    def _beside(self, detector: Detector, now_s: float) -> None:
+        """What days, hard rules and wear found with this reading."""
+        language = self._pool.config.language
+        found = findings(detector.beside, now_s, language)
+        if detector.beside.cycle is not None:  # holds until the next hour ends
+            self._day = [one.text for one in found if one.kind == "cycle" and one.alarm]
+        self._others = self._day + [one.text for one in found if one.kind == "rule" and one.alarm]
+        if self._others:
+            reason = "; ".join(self._others)
+            self._shown = msgspec.structs.replace(self._shown, alarm=True, reason=reason)
+        for one in found:
+            if one.kind == "wear" or one.alarm:
+                severity = "alarm" if one.alarm else "warning"
+                self.cycles.alarms += one.alarm
+                self._tell(one.kind, severity, one.title(language), one.text, now_s, one.name)
 
     def _news(self, now_s: float) -> None:
         """What the updater of `Telemetry` has found meanwhile."""
@@ -178,9 +198,11 @@ class Logger:
             pool_installations=watched.total_installations or None,
         )
 
-    def _tell(self, kind: str, severity: str, title: str, text: str, now_s: float) -> None:
+    def _tell(
+        self, kind: str, severity: str, title: str, text: str, now_s: float, subject: str = ""
+    ) -> None:
         event = {"kind": kind, "severity": severity, "title": title, "text": text, "at_s": now_s}
-        self._notifier.tell(msgspec.convert(event, Event))
+        self._notifier.tell(msgspec.convert(event | {"subject": subject}, Event))
 
     def _show(self) -> None:
         if self._broker is not None and self._topics is not None:

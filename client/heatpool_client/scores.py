@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from heatpool_client.besides import Note, findings, keep
 from heatpool_contract.explanation import sentence
 from heatpool_contract.verdict import NotScored, Score
 
@@ -74,6 +75,10 @@ class Summary(msgspec.Struct, kw_only=True):
     last_s: float | None = None
     episodes: list[Episode] = []
     """The first ones, at most `EPISODES_LISTED_MAX`."""
+    days_scored: int = 0
+    """Hours at whose end the last 24 were scored."""
+    notes: list[Note] = []
+    """What days, hard rules and wear found; each channel has an alarm budget of its own."""
 
     @property
     def over_share(self) -> float:
@@ -97,7 +102,15 @@ def score(
         summary.rows += 1
         summary.first_s = row.timestamp_s if summary.first_s is None else summary.first_s
         summary.last_s = row.timestamp_s
+        before = scorer.beside
         verdict = scorer.observe(round(row.timestamp_s * 1000), row.values)
+        if scorer.beside is not before:
+            summary.days_scored += isinstance(scorer.beside.cycle, Score)
+            keep(
+                summary.notes,
+                findings(scorer.beside, row.timestamp_s, language),
+                row.timestamp_s,
+            )
         if isinstance(verdict, NotScored):
             _add(summary.not_scored, verdict.reason)
             continue

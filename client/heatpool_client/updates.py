@@ -20,7 +20,7 @@ from heatpool_client.faults import ClientError, Fault
 from heatpool_client.models import Engine, ModelStore, Offer, OwnKeys
 from heatpool_client.retry import is_worth_repeating
 from heatpool_client.version import BUILT_S
-from heatpool_contract import detector, scoring
+from heatpool_contract import detector, self_testing
 from heatpool_contract.answers import CheckAnswer
 from heatpool_contract.detector import Detector
 from heatpool_contract.detector_checks import ENGINE, MalformedDetector
@@ -71,7 +71,7 @@ def engine() -> Engine[Detector]:
     return Engine(
         name=ENGINE,
         decode=detector.decode,
-        self_test=lambda one: scoring.self_test(one) is None,
+        self_test=lambda one: self_testing.self_test(one) is None,
         malformed=(MalformedDetector,),
     )
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from heatpool_client.models import Active
     from heatpool_client.pool import Pool
     from heatpool_contract.detector import Detector as DetectorData
-    from heatpool_contract.verdict import NotScored
+    from heatpool_contract.verdict import Beside, NotScored
 
 _UNSTEADY: Final = (Reason.NOT_STEADY, Reason.OUT_OF_ORDER, Reason.TOO_SOON)
 SAVE_EVERY_S: Final = 900.0  # a memory card should not be written each minute; lost: a warm-up
@@ -74,6 +74,11 @@ class Detector:
             with suppress(ClientError):  # a full disk costs a warm-up
                 self.save()
         return verdict
+
+    @property
+    def beside(self) -> Beside:
+        """What days, hard rules and wear say after the last reading that was taken."""
+        return self._scorer.beside
 
     def refresh(self) -> bool:
         """Go on with a newer model if one was opened meanwhile; whether it was.

@@ -21,82 +21,59 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from heatpool_contract import detector_checks
+from heatpool_contract import beside_checks, detector_checks
 from heatpool_contract.detector_checks import Malformation, MalformedDetector
+from heatpool_contract.quantities import (
+    DURATION_MS_MAX,
+    READINGS_MAX,
+    Condition,
+    Conditions,
+    Count,
+    Data,
+    Derived,
+    Duration,
+    Field,
+    Label,
+    Name,
+    Period,
+    Readings,
+    Source,
+    Vector,
+)
+from heatpool_contract.watches import CycleRule, Rule, WearRule
 
-DURATION_MS_MAX: Final = 366 * 86_400_000
-READINGS_MAX: Final = 1_440  # of a running mean: the client keeps them in memory
-
-Name = Annotated[str, Meta(min_length=1, max_length=64)]
-Label = Annotated[str, Meta(max_length=120)]
-Duration = Annotated[int, Meta(ge=0, le=DURATION_MS_MAX)]
-Period = Annotated[int, Meta(ge=1, le=DURATION_MS_MAX)]
-Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]  # twice a mass still fits into u4
-Readings = Annotated[int, Meta(ge=1, le=READINGS_MAX)]
-Vector = Annotated[tuple[float, ...], Meta(max_length=64)]
-
-
-class _Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Plain data: unknown keys are refused, because a signed payload has no loose ends."""
-
-
-class Source(_Data, frozen=True, kw_only=True):
-    """Under which name a logger sends a field: value = scale * sent + shift."""
-
-    name: Name
-    scale: float = 1.0
-    shift: float = 0.0
-
-
-class Condition(_Data, frozen=True, kw_only=True):
-    """`low <= field <= high`; None is open; a missing field fulfils nothing."""
-
-    field: Name
-    low: float | None = None
-    high: float | None = None
-
-
-Conditions = Annotated[tuple[Condition, ...], Meta(max_length=16)]
-
-
-class Field(_Data, frozen=True, kw_only=True):
-    """A quantity read from the logger."""
-
-    name: Name
-    unit: Label
-    low: float
-    """A value below counts as missing: the sensor cannot mean it."""
-    high: float
-    sources: Annotated[tuple[Source, ...], Meta(min_length=1, max_length=16)]
-    """The first that the reading carries is taken."""
-    label_en: Label
-    label_de: Label
-    valid_when: Conditions = ()
-    """Otherwise missing, such as a COP without power."""
+__all__ = [
+    "READINGS_MAX",
+    "Channel",
+    "Condition",
+    "Conditioner",
+    "Cycle",
+    "Derived",
+    "Detector",
+    "Field",
+    "Forest",
+    "Mode",
+    "OffsetRule",
+    "RarityStep",
+    "RateLimit",
+    "SelfTest",
+    "Source",
+    "SteadyRule",
+    "Structure",
+    "Target",
+    "decode",
+    "encode",
+]
 
 
-class Derived(_Data, frozen=True, kw_only=True):
-    """A quantity computed from two earlier ones; missing when one of them is."""
-
-    name: Name
-    operation: Literal["difference", "ratio", "product"]
-    left: Name
-    right: Name
-    right_min: float = 0.0
-    """A ratio is missing where `right` is not above this."""
-    unit: Label
-    label_en: Label
-    label_de: Label
-
-
-class RateLimit(_Data, frozen=True, kw_only=True):
+class RateLimit(Data, frozen=True, kw_only=True):
     """|change since the previous reading|, brought to one minute, at most this."""
 
     field: Name
     per_minute_max: float
 
 
-class SteadyRule(_Data, frozen=True, kw_only=True):
+class SteadyRule(Data, frozen=True, kw_only=True):
     """Which readings of a mode are steady: long enough in it, running, nothing in motion."""
 
     settle_ms: Duration = 0
@@ -105,7 +82,7 @@ class SteadyRule(_Data, frozen=True, kw_only=True):
     rates: Annotated[tuple[RateLimit, ...], Meta(max_length=16)] = ()
 
 
-class Conditioner(_Data, frozen=True, kw_only=True):
+class Conditioner(Data, frozen=True, kw_only=True):
     """A quantity set by weather and control, on which the reference is conditioned.
 
     The regression sees u = (2 x - low - high) / (high - low). Outside of [low, high] the reference
@@ -117,7 +94,7 @@ class Conditioner(_Data, frozen=True, kw_only=True):
     high: float
 
 
-class Target(_Data, frozen=True, kw_only=True):
+class Target(Data, frozen=True, kw_only=True):
     """A quantity that the reference predicts; its residual is a feature of the channels."""
 
     field: Name
@@ -132,7 +109,7 @@ class Target(_Data, frozen=True, kw_only=True):
     """Quantiles .05, .5 and .95 of the quantity itself in steady readings of the fleet."""
 
 
-class Structure(_Data, frozen=True, kw_only=True):
+class Structure(Data, frozen=True, kw_only=True):
     """Trees without masses: several forests may share them."""
 
     trees: int
@@ -144,7 +121,7 @@ class Structure(_Data, frozen=True, kw_only=True):
     """f8 per inner node, within [0, 1]; left is `value < threshold`."""
 
 
-class Forest(_Data, frozen=True, kw_only=True):
+class Forest(Data, frozen=True, kw_only=True):
     """Masses of one window of training vectors in the trees of a structure."""
 
     structure: Count
@@ -156,14 +133,14 @@ class Forest(_Data, frozen=True, kw_only=True):
     """u4 per node: the window in progress of river; None when all are zero."""
 
 
-class RarityStep(_Data, frozen=True, kw_only=True):
+class RarityStep(Data, frozen=True, kw_only=True):
     """Healthy pumps unknown to the model reach `score` once in `weeks` pump-weeks."""
 
     score: float
     weeks: float
 
 
-class Channel(_Data, frozen=True, kw_only=True):
+class Channel(Data, frozen=True, kw_only=True):
     """One way to look at the residuals of a mode, with an alarm budget of its own."""
 
     name: Name
@@ -189,7 +166,7 @@ class Channel(_Data, frozen=True, kw_only=True):
     """Scores and weeks ascending."""
 
 
-class Mode(_Data, frozen=True, kw_only=True):
+class Mode(Data, frozen=True, kw_only=True):
     """An operating mode; one without channels is recognised and not scored."""
 
     name: Name
@@ -211,7 +188,7 @@ class Mode(_Data, frozen=True, kw_only=True):
     channels: Annotated[tuple[Channel, ...], Meta(max_length=8)] = ()
 
 
-class OffsetRule(_Data, frozen=True, kw_only=True):
+class OffsetRule(Data, frozen=True, kw_only=True):
     """When a home's own normal (`own_normal`) has been learnt and freezes, per mode."""
 
     span_ms_min: Duration
@@ -222,7 +199,7 @@ class OffsetRule(_Data, frozen=True, kw_only=True):
     """Steady readings whose mean is one observation."""
 
 
-class SelfTest(_Data, frozen=True, kw_only=True):
+class SelfTest(Data, frozen=True, kw_only=True):
     """Inputs of `Scorer.score_vector` with the scores that must come out, bit for bit."""
 
     mode: Name
@@ -233,8 +210,20 @@ class SelfTest(_Data, frozen=True, kw_only=True):
     """f8"""
 
 
-class Detector(_Data, frozen=True, kw_only=True):
-    """Everything a client needs to score one heat-pump model."""
+class Cycle(Data, frozen=True, kw_only=True):
+    """The second channel: how the last 24 hours went, instead of how the machine runs now."""
+
+    rule: CycleRule
+    detector: Detector
+    """Its readings are the features of `rule`, one set an hour; it has no channels beside it."""
+
+
+class Detector(Data, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything a client needs to score one heat-pump model.
+
+    Members with a default came later: they are left out where they say nothing, so that a release
+    without them is the same bytes for every program.
+    """
 
     engine: str
     model: Name
@@ -257,6 +246,10 @@ class Detector(_Data, frozen=True, kw_only=True):
     structures: Annotated[tuple[Structure, ...], Meta(max_length=64)]
     offset: OffsetRule
     self_tests: Annotated[tuple[SelfTest, ...], Meta(max_length=128)]
+    cycle: Cycle | None = None
+    rules: Annotated[tuple[Rule, ...], Meta(max_length=32)] = ()
+    """The third channel: what no healthy machine does, whatever the others think of it."""
+    wear: WearRule | None = None
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -288,4 +281,5 @@ def decode(raw: bytes, height_max: int = detector_checks.HEIGHT_MAX) -> Detector
         # msgspec 0.22 lets bad UTF-8 in a text escape as what it is.
         raise MalformedDetector(Malformation.NOT_MSGPACK, str(error)) from error
     detector_checks.check(detector, height_max)
+    beside_checks.check(detector, height_max)
     return detector

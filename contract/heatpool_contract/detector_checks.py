@@ -35,7 +35,7 @@ NODES_MAX: Final = 2_000_000  # masses of the whole payload, 8 MB
 SELF_TESTS_MIN: Final = 32  # vectors that a channel must reproduce before a client activates it
 _F8: Final = 8
 _U4: Final = 4
-_EXACT: Final = 2**53
+EXACT: Final = 2**53
 
 
 class Malformation(StrEnum):
@@ -64,6 +64,8 @@ class Malformation(StrEnum):
     MASS_SUM = "mass_sum"
     RARITY_ORDER = "rarity_order"
     SELF_TEST = "self_test"  # too few, or none for a channel
+    CYCLE = "cycle"  # the channel of the days is incomplete
+    RULE = "rule"  # a hard rule is incomplete
 
 
 class MalformedDetector(Exception):  # noqa: N818 - a verdict about a file, as SealRefused is
@@ -82,7 +84,7 @@ def check(detector: Detector, height_max: int) -> None:
     Raises:
         MalformedDetector: with the code of the first check that failed.
     """
-    _require(detector.engine == ENGINE, Malformation.ENGINE, detector.engine)
+    require(detector.engine == ENGINE, Malformation.ENGINE, detector.engine)
     _check_finite(detector)
     known = _check_fields(detector)
     for structure in detector.structures:
@@ -127,7 +129,7 @@ def _check_finite(detector: Detector) -> None:
     while pending:
         value = pending.pop()
         if isinstance(value, float):
-            _require(isfinite(value), Malformation.NOT_FINITE, str(value))
+            require(isfinite(value), Malformation.NOT_FINITE, str(value))
         elif isinstance(value, dict):
             pending.extend(value.values())
         elif isinstance(value, list | tuple):
@@ -140,28 +142,33 @@ def _check_fields(detector: Detector) -> frozenset[str]:
         "fields", [one.name for one in detector.fields] + [one.name for one in detector.derived]
     )
     for field in detector.fields:
-        _require(field.low < field.high, Malformation.RANGE, field.name)
+        require(field.low < field.high, Malformation.RANGE, field.name)
         known.add(field.name)
     for field in detector.fields:
         _known(known, (condition.field for condition in field.valid_when))
     for derived in detector.derived:
         _known(known, (derived.left, derived.right))
-        _require(derived.right_min >= 0, Malformation.RANGE, derived.name)
+        require(derived.right_min >= 0, Malformation.RANGE, derived.name)
         known.add(derived.name)
-    return frozenset(known)
+    return known_fields(detector)
+
+
+def known_fields(detector: Detector) -> frozenset[str]:
+    """Names that values of a reading have."""
+    return frozenset({one.name for one in detector.fields} | {one.name for one in detector.derived})
 
 
 def _check_structure(structure: Structure, height_max: int) -> None:
-    _require(1 <= structure.trees <= TREES_MAX, Malformation.TREES, str(structure.trees))
-    _require(1 <= structure.height <= height_max, Malformation.HEIGHT, str(structure.height))
+    require(1 <= structure.trees <= TREES_MAX, Malformation.TREES, str(structure.trees))
+    require(1 <= structure.height <= height_max, Malformation.HEIGHT, str(structure.height))
     inner = structure.trees * inner_nodes(structure.height)
-    _require(len(structure.feature) == inner, Malformation.ARRAY_LENGTH, "feature")
-    _require(len(structure.threshold) == inner * _F8, Malformation.ARRAY_LENGTH, "threshold")
+    require(len(structure.feature) == inner, Malformation.ARRAY_LENGTH, "feature")
+    require(len(structure.threshold) == inner * _F8, Malformation.ARRAY_LENGTH, "threshold")
     in_range = max(structure.feature) < structure.features <= FEATURES_MAX
-    _require(in_range, Malformation.FEATURE_INDEX, str(max(structure.feature)))
+    require(in_range, Malformation.FEATURE_INDEX, str(max(structure.feature)))
     # Comparisons that NaN fails, too.
     inside = all(0.0 <= value <= 1.0 for value in floats(structure.threshold))
-    _require(inside, Malformation.SPLIT, "threshold")
+    require(inside, Malformation.SPLIT, "threshold")
 
 
 def _check_nodes(detector: Detector) -> None:
@@ -169,10 +176,10 @@ def _check_nodes(detector: Detector) -> None:
     for mode in detector.modes:
         for forest in chain.from_iterable(channel.forests for channel in mode.channels):
             exists = forest.structure < len(detector.structures)
-            _require(exists, Malformation.STRUCTURE_INDEX, str(forest.structure))
+            require(exists, Malformation.STRUCTURE_INDEX, str(forest.structure))
             structure = detector.structures[forest.structure]
             nodes += structure.trees * all_nodes(structure.height)
-    _require(nodes <= NODES_MAX, Malformation.NODES, str(nodes))
+    require(nodes <= NODES_MAX, Malformation.NODES, str(nodes))
 
 
 def _check_mode(mode: Mode, known: frozenset[str]) -> None:
@@ -181,27 +188,27 @@ def _check_mode(mode: Mode, known: frozenset[str]) -> None:
     _known(known, (conditioner.field for conditioner in mode.conditioners))
     _known(known, (target.field for target in mode.targets))
     for conditioner in mode.conditioners:
-        _require(conditioner.low < conditioner.high, Malformation.RANGE, conditioner.field)
+        require(conditioner.low < conditioner.high, Malformation.RANGE, conditioner.field)
     last = len(mode.conditioners)
     for first, second in mode.terms:
         whole = first == second == -1 or (0 <= first < last and -1 <= second < last)
-        _require(whole, Malformation.TERM, f"{mode.name}: {first}, {second}")
+        require(whole, Malformation.TERM, f"{mode.name}: {first}, {second}")
     names = [target.field for target in mode.targets]
     _unique(mode.name, names)
-    _require(names == sorted(names), Malformation.NAME_TWICE, f"{mode.name}: not sorted")
+    require(names == sorted(names), Malformation.NAME_TWICE, f"{mode.name}: not sorted")
     for target in mode.targets:
         fits = len(target.coefficients) == len(mode.terms)
-        _require(fits, Malformation.VECTOR_LENGTH, f"{mode.name}.{target.field}")
+        require(fits, Malformation.VECTOR_LENGTH, f"{mode.name}.{target.field}")
         alone = all(channel.relative_to == "fleet" for channel in mode.channels)
         fits = alone or len(target.home_penalty) == len(mode.terms)
-        _require(fits, Malformation.VECTOR_LENGTH, f"{mode.name}.{target.field} home_penalty")
+        require(fits, Malformation.VECTOR_LENGTH, f"{mode.name}.{target.field} home_penalty")
         positive = all(penalty > 0 for penalty in target.home_penalty)
-        _require(positive, Malformation.SCALE, f"{mode.name}.{target.field} home_penalty")
+        require(positive, Malformation.SCALE, f"{mode.name}.{target.field} home_penalty")
         low, middle, high = target.usual
-        _require(low <= middle <= high, Malformation.RANGE, f"{mode.name}.{target.field}")
-        _require(target.reference_min >= 0, Malformation.RANGE, f"{mode.name}.{target.field}")
+        require(low <= middle <= high, Malformation.RANGE, f"{mode.name}.{target.field}")
+        require(target.reference_min >= 0, Malformation.RANGE, f"{mode.name}.{target.field}")
     few = mode.mean_readings_min <= mode.mean_readings
-    _require(few, Malformation.RANGE, f"{mode.name}.mean_readings")
+    require(few, Malformation.RANGE, f"{mode.name}.mean_readings")
 
 
 def _check_channel(detector: Detector, mode: Mode, channel: Channel) -> None:
@@ -209,21 +216,21 @@ def _check_channel(detector: Detector, mode: Mode, channel: Channel) -> None:
     place = f"{mode.name}.{channel.name}"
     _unique(mode.name, (channel.name for channel in mode.channels))
     for vector in (channel.imputed, channel.centre, channel.median, channel.scale):
-        _require(len(vector) == features > 0, Malformation.VECTOR_LENGTH, place)
+        require(len(vector) == features > 0, Malformation.VECTOR_LENGTH, place)
     square = len(channel.whitening) == features * features
-    _require(square, Malformation.VECTOR_LENGTH, f"{place}.whitening")
+    require(square, Malformation.VECTOR_LENGTH, f"{place}.whitening")
     positive = channel.squash > 0 and all(scale > 0 for scale in channel.scale)
-    _require(positive, Malformation.SCALE, place)
+    require(positive, Malformation.SCALE, place)
     # A row of zeros would make conditional ablation divide by zero.
     solid = all(any(channel.whitening[row::features]) for row in range(features))
-    _require(solid, Malformation.SCALE, f"{place}.whitening")
+    require(solid, Malformation.SCALE, f"{place}.whitening")
     for forest in channel.forests:
         structure = detector.structures[forest.structure]
-        _require(structure.features == features, Malformation.FEATURE_INDEX, place)
+        require(structure.features == features, Malformation.FEATURE_INDEX, place)
         _check_masses(structure, forest, place)
     for name in ("score", "weeks"):
         values = [getattr(step, name) for step in channel.rarity]
-        _require(values == sorted(values), Malformation.RARITY_ORDER, f"{place}.{name}")
+        require(values == sorted(values), Malformation.RARITY_ORDER, f"{place}.{name}")
 
 
 def _check_masses(structure: Structure, forest: Forest, place: str) -> None:
@@ -233,20 +240,20 @@ def _check_masses(structure: Structure, forest: Forest, place: str) -> None:
         if raw is None:
             continue
         fits = len(raw) == structure.trees * size * _U4
-        _require(fits, Malformation.ARRAY_LENGTH, f"{place} masses")
+        require(fits, Malformation.ARRAY_LENGTH, f"{place} masses")
         # Sums along a walk must stay exact in a double, whatever order they are taken in.
-        exact = structure.trees * size * forest.window_size < _EXACT
-        _require(exact, Malformation.MASS_ABOVE_WINDOW, place)
+        exact = structure.trees * size * forest.window_size < EXACT
+        require(exact, Malformation.MASS_ABOVE_WINDOW, place)
         masses = counts(raw)
-        _require(max(masses) <= forest.window_size, Malformation.MASS_ABOVE_WINDOW, place)
+        require(max(masses) <= forest.window_size, Malformation.MASS_ABOVE_WINDOW, place)
         roots = set(masses[::size])
         whole = roots == {root} if root is not None else len(roots) == 1
-        _require(whole, Malformation.MASS_ROOT, place)
+        require(whole, Malformation.MASS_ROOT, place)
         for start in range(0, len(masses), size):
             tree = masses[start : start + size]
             # In heap order the left children are every second node from 1, the right from 2.
             sums = array("I", map(add, tree[1::2], tree[2::2]))
-            _require(sums == tree[:inner], Malformation.MASS_SUM, f"{place} at node {start}")
+            require(sums == tree[:inner], Malformation.MASS_SUM, f"{place} at node {start}")
 
 
 def _check_self_tests(detector: Detector) -> None:
@@ -258,27 +265,28 @@ def _check_self_tests(detector: Detector) -> None:
     tested: set[tuple[str, str]] = set()
     for test in detector.self_tests:
         width = widths.get((test.mode, test.channel))
-        _require(width is not None, Malformation.SELF_TEST, f"{test.mode}.{test.channel}")
+        require(width is not None, Malformation.SELF_TEST, f"{test.mode}.{test.channel}")
         number = len(test.scores) // _F8
         fits = len(test.scores) == number * _F8 and number >= SELF_TESTS_MIN
         fits = fits and len(test.vectors) == number * (width or 0) * _F8
-        _require(fits, Malformation.SELF_TEST, f"{test.mode}.{test.channel}")
+        require(fits, Malformation.SELF_TEST, f"{test.mode}.{test.channel}")
         finite = all(map(isfinite, floats(test.scores)))
-        _require(finite, Malformation.NOT_FINITE, f"self test of {test.mode}.{test.channel}")
+        require(finite, Malformation.NOT_FINITE, f"self test of {test.mode}.{test.channel}")
         tested.add((test.mode, test.channel))
-    _require(tested == set(widths), Malformation.SELF_TEST, "a channel without self test")
+    require(tested == set(widths), Malformation.SELF_TEST, "a channel without self test")
 
 
 def _known(known: Iterable[str], fields: Iterable[str]) -> None:
     missing = set(fields).difference(known)
-    _require(not missing, Malformation.UNKNOWN_FIELD, ", ".join(sorted(missing)))
+    require(not missing, Malformation.UNKNOWN_FIELD, ", ".join(sorted(missing)))
 
 
 def _unique(place: str, names: Iterable[str]) -> None:
     listed = list(names)
-    _require(len(set(listed)) == len(listed), Malformation.NAME_TWICE, place)
+    require(len(set(listed)) == len(listed), Malformation.NAME_TWICE, place)
 
 
-def _require(holds: bool, code: Malformation, detail: str) -> None:  # noqa: FBT001 - the condition is the point
+def require(holds: bool, code: Malformation, detail: str) -> None:  # noqa: FBT001 - the condition is the point
+    """Refuse unless `holds`."""
     if not holds:
         raise MalformedDetector(code, detail)

@@ -89,14 +89,14 @@ def sentence(
         direction, word = ("below" if below else "above"), "the expected"
     distance = abs(part.own - part.expected)
     if abs(part.expected) > NEAR_ZERO and part.unit != "°C":
-        size = f"{_number(distance / abs(part.expected) * PERCENT, german)} %"
+        size = f"{rounded(distance / abs(part.expected) * PERCENT, german)} %"
     else:
-        size = f"{_number(distance, german)} {'K' if part.unit == '°C' else part.unit}".rstrip()
+        size = f"{rounded(distance, german)} {'K' if part.unit == '°C' else part.unit}".rstrip()
     own, expected = (
-        f"{_number(value, german)} {part.unit}".rstrip() for value in (part.own, part.expected)
+        f"{rounded(value, german)} {part.unit}".rstrip() for value in (part.own, part.expected)
     )
     points = [
-        (one.label_de if german else one.label_en, _number(one.value, german), one.unit)
+        (one.label_de if german else one.label_en, rounded(one.value, german), one.unit)
         for one in circumstances
     ]
     given = ", ".join(" ".join(point).rstrip() for point in points)
@@ -104,7 +104,8 @@ def sentence(
     return f"{label} {own}, {size} {direction} {word} {expected}{where}"
 
 
-def _number(value: float, german: bool) -> str:  # noqa: FBT001 - two languages, one flag
+def rounded(value: float, german: bool) -> str:  # noqa: FBT001 - two languages, one flag
+    """Three digits, and a comma where Germans write one."""
     size = abs(value)
     digits = 0 if size >= 100 else 1 if size >= 10 else 2  # noqa: PLR2004 - three digits are enough
     text = f"{value:.{digits}f}"

@@ -38,6 +38,9 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     ed25519: bytes | None = None
     x25519: bytes | None = None
     registered_ms: int | None = None
+    contributed_ms: int = 0
+    """When the pool received its first record, by the pool's clock: `first_ms` is what the home
+    says, and a home may say anything."""
     erased: bool = False
 
 
@@ -51,6 +54,8 @@ class Contribution(msgspec.Struct, frozen=True):
     last_ms: int
     days: frozenset[int]
     samples: int
+    received_ms: int = 0
+    """When the stream took the message."""
 
 
 _encoder = msgspec.json.Encoder()
@@ -99,6 +104,7 @@ def fold(entry: Installation | None, added: Contribution, floor: int = 0) -> Ins
         day_last=day_last,
         days_mask=(known | _mask(day_last, added.days)) & ((1 << _MASK_DAYS) - 1),
         samples=entry.samples + added.samples,
+        contributed_ms=entry.contributed_ms or added.received_ms,
         applied=(*(seq for seq in entry.applied if seq > floor), added.seq)[-_REMEMBERED:],
     )
 

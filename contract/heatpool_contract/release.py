@@ -11,6 +11,8 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from heatpool_contract.manifest import GateFigure
+
 SERVED_S_MIN: Final = 7 * 86_400
 """A release stays servable this long after its successor: a check and a download may lie apart."""
 
@@ -40,6 +42,8 @@ class ServedRelease(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     payload_sha256: str = ""
     """Of the payload in clear: an unchanged detector is not released again."""
+    cek_kept: bytes = b""
+    """The content key, encrypted by the trainer for itself: it compares the next candidate."""
 
 
 class ReleasePointer(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +76,66 @@ class TrainingReport(msgspec.Struct, frozen=True, kw_only=True):
     took_s: float = 0.0
     figures: dict[str, float] = {}
     """Gate figures by name, units in the name."""
+    stage: str = ""
+    """Of a training that runs: what it is doing, ..."""
+    share: float = 0.0
+    """... and how much of that is done."""
+    homes_quarantined: int = 0
+    """Too young to be trained on."""
+    homes_rejected: tuple[str, ...] = ()
+    """Pseudonyms of homes that the others' model rejects: left out."""
+
+
+class RefusedCandidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate that the gate did not let pass."""
+
+    at_ms: int
+    reasons: tuple[str, ...]
+    figures: tuple[GateFigure, ...]
+    """All that was looked at, with its limits."""
+    installations: int
+    samples: int
+    homes_rejected: tuple[str, ...] = ()
+    window_start_s: int = 0
+    window_end_s: int = 0
+    payload_sha256: str
+    object_name: str = ""
+    """Where the payload is kept, encrypted by the trainer for itself; the last few are."""
+
+
+REFUSED_KEPT: Final = 5  # of each model: enough to see whether it goes on
+
+
+class RefusedCandidates(msgspec.Struct, frozen=True, kw_only=True):
+    """In `TRAINING` under `refused_key(model)`."""
+
+    model: str
+    candidates: tuple[RefusedCandidate, ...]
+    """Newest first, `REFUSED_KEPT` at most."""
+
+
+class RebuildRequest(msgspec.Struct, frozen=True):
+    """To `heatpool.trainer.rebuild`: train a model, whatever is new of it."""
+
+    model: str
+    accept: tuple[str, ...] = ()
+    """Reasons of the gate that somebody has looked at and accepts for this training."""
+
+
+class RebuildRequested(msgspec.Struct, frozen=True):
+    """Its answer: the training will be made."""
+
+    model: str
+    requested_ms: int
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """Who trains a model at present; in `TRAINING` under `lease_key(model)`."""
+
+    model: str
+    holder: str
+    until_ms: int
+    """By the holder's clock; 0: nobody does."""
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,9 +151,15 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     """When the last training of the model began, successful or not."""
     failures: int = 0
     """Trainings in a row that broke off; each doubles the pause before the next."""
+    requested_ms: int = 0
+    """When an operator asked for a training; done if a later one began."""
+    accepted: tuple[str, ...] = ()
+    """Reasons of the gate that the operator has looked at and accepts, for that training."""
 
 
-def encode(value: ReleasePointer | TrainingReport | News) -> bytes:
+def encode(
+    value: ReleasePointer | TrainingReport | News | RefusedCandidates | Lease,
+) -> bytes:
     """To the value in the bucket."""
     return msgspec.json.encode(value)
 
@@ -132,6 +202,40 @@ def decode_news(value: bytes) -> News:
         return msgspec.json.decode(value, type=News)
     except msgspec.DecodeError as error:
         raise MalformedPointerError(str(error)) from error
+
+
+def decode_refused(value: bytes) -> RefusedCandidates:
+    """The value under `refused_key` to refused candidates.
+
+    Raises:
+        MalformedPointerError: it is none.
+    """
+    try:
+        return msgspec.json.decode(value, type=RefusedCandidates)
+    except msgspec.DecodeError as error:
+        raise MalformedPointerError(str(error)) from error
+
+
+def decode_lease(value: bytes) -> Lease:
+    """The value under `lease_key` to a lease.
+
+    Raises:
+        MalformedPointerError: it is none.
+    """
+    try:
+        return msgspec.json.decode(value, type=Lease)
+    except msgspec.DecodeError as error:
+        raise MalformedPointerError(str(error)) from error
+
+
+def refused_key(model: str) -> str:
+    """Key of a model's refused candidates in `TRAINING`."""
+    return f"refused.{model}"
+
+
+def lease_key(model: str) -> str:
+    """Key of a model's lease in `TRAINING`."""
+    return f"lease.{model}"
 
 
 def news_key(model: str) -> str:

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from heatpool_contract import cycles, rules
 from heatpool_contract.own_normal import OwnNormal, initial_normal
+from heatpool_contract.watches import WEAR_DAYS_MAX
+from heatpool_contract.wear import WearState
 
 if TYPE_CHECKING:
     from heatpool_contract.detector import Channel, Detector, Mode
@@ -93,6 +96,14 @@ class ScorerState(msgspec.Struct):
     last_ms: int | None = None
     mode: int | None = None
     steady_since_ms: int | None = None
+    cycle: list[float] = msgspec.field(default_factory=cycles.initial)
+    """Numbers of `cycles.advance`."""
+    cycle_scorer: ScorerState | None = None
+    """Of the detector that looks at the days."""
+    rules: dict[str, list[float]] = {}
+    """By name of the rule: numbers of `rules.advance`."""
+    wear: dict[str, WearState] = {}
+    """By name of the mode."""
 
 
 def initial_state(detector: Detector) -> ScorerState:
@@ -112,9 +123,29 @@ def initial_state(detector: Detector) -> ScorerState:
 
 def fits(state: ScorerState, detector: Detector) -> bool:
     """Whether a state can belong to the detector."""
-    return len(state.modes) == len(detector.modes) and all(
-        len(one.own.sums) == len(mode.targets)
-        and len(one.own.term_sums) == len(mode.terms)
-        and len(one.channels) == len(mode.channels)
-        for one, mode in zip(state.modes, detector.modes, strict=True)
+    return (
+        len(state.modes) == len(detector.modes)
+        and all(
+            len(one.own.sums) == len(mode.targets)
+            and len(one.own.term_sums) == len(mode.terms)
+            and len(one.channels) == len(mode.channels)
+            for one, mode in zip(state.modes, detector.modes, strict=True)
+        )
+        and _fits_beside(state, detector)
+    )
+
+
+def _fits_beside(state: ScorerState, detector: Detector) -> bool:
+    days = detector.cycle
+    whole = len(state.cycle) == cycles.SIZE
+    if days is not None and state.cycle_scorer is not None:
+        whole = whole and fits(state.cycle_scorer, days.detector)
+    whole = whole and all(len(one) == rules.SIZE for one in state.rules.values())
+    targets = {mode.name: len(mode.targets) for mode in detector.modes}
+    followed = [] if detector.wear is None else [one.mode for one in detector.wear.targets]
+    return whole and all(
+        len(one.days) == len(one.medians) <= WEAR_DAYS_MAX
+        and len(one.confirmed) in (0, followed.count(mode))
+        and all(len(row) == targets.get(mode) for row in (*one.samples, *one.medians))
+        for mode, one in state.wear.items()
     )

@@ -14,14 +14,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
+from heatpool_contract.beside import Watcher
 from heatpool_contract.channel_scoring import CompiledChannel
-from heatpool_contract.detector_checks import floats
 from heatpool_contract.explanation import Circumstance, Contribution, contribution
 from heatpool_contract.own_normal import evaluate
 from heatpool_contract.reading import Reader, holds
 from heatpool_contract.reference import MINUTE_MS, references, residuals, terms
 from heatpool_contract.scorer_state import ChannelState, ScorerState, fits, initial_state
-from heatpool_contract.verdict import ChannelScore, NotScored, Reason, Score
+from heatpool_contract.verdict import Beside, ChannelScore, NotScored, Reason, Score
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,6 +63,14 @@ class Scorer:
             any(channel.relative_to == "home" for channel in mode.channels)
             for mode in detector.modes
         ]
+        days = detector.cycle
+        known = self.state.cycle_scorer
+        self._watcher = Watcher(
+            detector, self._quantities, None if days is None else Scorer(days.detector, known)
+        )
+        self._day_ended = False
+        self.beside = Beside(degrading=self._watcher.degrading(self.state))
+        """What the other channels say after the last reading that was taken."""
 
     def observe(self, timestamp_ms: int, reading: Mapping[str, float]) -> Score | NotScored:
         """Take the next reading.
@@ -72,6 +82,15 @@ class Scorer:
         if (early := self._too_early(timestamp_ms)) is not None:
             return NotScored(early)
         values = self._reader.values(reading)
+        beside = self._watcher.take(self.state, timestamp_ms, values)
+        self._day_ended = False
+        verdict = self._observe(timestamp_ms, values)
+        ended = self._day_ended
+        trends = self._watcher.degrading(self.state) if ended else self.beside.degrading
+        self.beside = msgspec.structs.replace(beside, degrading=trends, day_ended=ended)
+        return verdict
+
+    def _observe(self, timestamp_ms: int, values: dict[str, float]) -> Score | NotScored:
         index = self._reader.mode(values)
         steady = self._follow(timestamp_ms, index, values)
         if index is None:
@@ -120,6 +139,8 @@ class Scorer:
         for mode, new in zip(self.state.modes, fresh.modes, strict=True):
             if mode.own.frozen is not None:
                 new.own = mode.own
+        fresh.cycle_scorer = self.state.cycle_scorer  # finds out by itself
+        fresh.wear = self.state.wear
         self.state = fresh
 
     def _follow(self, timestamp_ms: int, index: int | None, values: dict[str, float]) -> bool:
@@ -174,6 +195,7 @@ class Scorer:
             return NotScored(Reason.FILLING, mode.name)
         if all(value is None for value in means):
             return NotScored(Reason.NOTHING_MEASURED, mode.name)
+        self._day_ended = self._watcher.wear(self.state, mode, timestamp_ms, means)
         state.scored_ms = timestamp_ms
         said: list[tuple[ChannelScore, CompiledChannel, list[float]]] = []
         for compiled, memory in zip(self._channels[index], state.channels, strict=True):
@@ -254,27 +276,6 @@ class Scorer:
             )
             for name in names
         )
-
-
-def self_test(detector: Detector) -> str | None:
-    """Score the payload's test vectors here.
-
-    Returns:
-        None if every score is the expected one bit for bit, else what differs, for people.
-    """
-    scorer = Scorer(detector)
-    for test in detector.self_tests:
-        inputs, scores = floats(test.vectors), floats(test.scores)
-        width = len(inputs) // len(scores)
-        for number, expected in enumerate(scores):
-            vector = inputs[number * width : (number + 1) * width]
-            try:
-                score = scorer.score_vector(test.mode, test.channel, vector)
-            except KeyError as error:
-                return f"{test.mode}.{test.channel}[{number}]: {error}"
-            if score != expected:
-                return f"{test.mode}.{test.channel}[{number}]: {score!r}, not {expected!r}"
-    return None
 
 
 def _score_once(mode: Mode, compiled: CompiledChannel, vector: Sequence[float]) -> float:

@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from heatpool_contract.explanation import Circumstance, Contribution
+from heatpool_contract.wear import Trend
 
 
 class Reason(StrEnum):
@@ -65,3 +66,48 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """Of the leading channel, heaviest first; only while it is over its threshold."""
     circumstances: tuple[Circumstance, ...] = ()
     """The operating point, beside the contributions."""
+
+
+class Raised(msgspec.Struct, frozen=True, kw_only=True):
+    """A hard rule that is broken."""
+
+    rule: str
+    text_en: str
+    text_de: str
+    since_ms: int
+    lasted_ms: int
+    """Time for which it had to last before it was raised."""
+    values: tuple[Circumstance, ...]
+    """As the last reading has them."""
+    alarm: bool
+
+
+class Degrading(msgspec.Struct, frozen=True, kw_only=True):
+    """A residual that has grown for weeks."""
+
+    mode: str
+    mode_en: str
+    mode_de: str
+    feature: str
+    label_en: str
+    label_de: str
+    unit: str
+    relative: bool
+    """The trend is a share of what is expected, not in `unit`."""
+    trend: Trend
+
+
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """What the other channels say after a reading; each speaks for itself."""
+
+    cycle: Score | NotScored | None = None
+    """Of the last 24 hours; new when an hour ended with this reading, else None."""
+    cycle_en: tuple[str, ...] = ()
+    """The heaviest features of a day over its threshold, in words."""
+    cycle_de: tuple[str, ...] = ()
+    raised: tuple[Raised, ...] = ()
+    """Rules broken now."""
+    degrading: tuple[Degrading, ...] = ()
+    """Trends that hold now."""
+    day_ended: bool = False
+    """Trends were looked at with this reading."""

@@ -95,7 +95,7 @@ OPERATOR: Final = (
                 "Age of the oldest release",
                 "Homes refuse a release after 90 days.",
                 "s",
-                "max(time() - heatpool_trainer_release_timestamp_seconds)",
+                "max(time() - heatpool_modelhub_release_timestamp_seconds)",
             ),
         ),
     ),
@@ -317,7 +317,7 @@ OPERATOR: Final = (
                 "s",
                 (
                     (
-                        "time() - max by (model) (heatpool_trainer_release_timestamp_seconds)",
+                        "time() - max by (model) (heatpool_modelhub_release_timestamp_seconds)",
                         "{{model}}",
                     ),
                 ),
@@ -578,7 +578,7 @@ COMMUNITY: Final = (
                 "s",
                 (
                     (
-                        f"time() - max by (model) (heatpool_trainer_release_timestamp_seconds{{{MODEL}}})",
+                        f"time() - max by (model) (heatpool_modelhub_release_timestamp_seconds{{{MODEL}}})",
                         "{{model}}",
                     ),
                 ),

@@ -17,7 +17,8 @@ from heatpool_deploy import supervisor
 from heatpool_deploy.commands import backup, dlq, erase, erasures_, export, restore
 from heatpool_deploy.connection import on_bus, or_exit, print_json
 from heatpool_deploy.key_commands import keys, models
-from heatpool_deploy.operate_commands import canary, doctor, status, tail
+from heatpool_deploy.model_commands import list_, show, train
+from heatpool_deploy.operate_commands import canary, doctor, drain, status, tail
 
 _STATE = click.option(
     "--state",
@@ -112,9 +113,11 @@ def provision(*, replicas: int, telemetry_gib: float, check: bool, as_json: bool
     sys.exit(1 if check and found else 0)
 
 
+for command in (list_, show, train):
+    models.add_command(command)
 for command in (
     *(keys, models, dlq, erase, erasures_, export, backup, restore),
-    *(status, canary, tail, doctor),
+    *(status, canary, tail, doctor, drain),
 ):
     main.add_command(command)
 

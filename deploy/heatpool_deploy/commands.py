@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
-from nats.js.errors import NoKeysError
 from rich.console import Console
 from rich.table import Table
 
-from heatpool_chassis import own_data
+from heatpool_chassis import buckets, own_data
 from heatpool_contract import erasures, subjects
 from heatpool_contract.telemetry import RETENTION_DAYS
 from heatpool_deploy import backup as backups
@@ -140,11 +139,10 @@ def erasures_(receipt: str | None, *, as_json: bool) -> None:
 
     async def work(client: Client) -> list[tuple[str, erasures.Erasure]]:
         bucket = await client.jetstream().key_value(subjects.KV_ERASURES)
-        try:
-            receipts = [receipt] if receipt else sorted(await bucket.keys())
-        except NoKeysError:
-            return []
-        return [(key, erasures.decode((await bucket.get(key)).value or b"")) for key in receipts]
+        known = [receipt] if receipt else await buckets.keys(client, subjects.KV_ERASURES)
+        return [
+            (key, erasures.decode((await bucket.get(key)).value or b"")) for key in sorted(known)
+        ]
 
     found = on_bus(work)
     if as_json:

@@ -17,6 +17,7 @@ from nats.js.errors import APIError
 
 from heatpool_chassis import bus
 from heatpool_chassis.lifecycle import Lifecycle
+from heatpool_chassis.micro import EndpointError
 from heatpool_chassis.permissions import Role
 from heatpool_chassis.settings import Secret, SettingsError, load
 from heatpool_chassis.victoria import StoreError, Victoria, VictoriaUrls
@@ -38,6 +39,7 @@ _OPERATORS: Final = (
     StackError,
     SettingsError,
     bus.BusError,
+    EndpointError,
     StoreError,
     DeadLetterError,
     BackupError,

@@ -18,7 +18,7 @@ from heatpool_contract.dsse import key_id
 from heatpool_contract.subjects import KV_TRUST
 from heatpool_deploy import ceremony, model_admin
 from heatpool_deploy import keys as secret_files
-from heatpool_deploy.connection import on_bus, or_exit, print_json
+from heatpool_deploy.connection import on_bus, or_exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -124,29 +124,6 @@ def publish(folder: Path) -> None:
 @click.group()
 def models() -> None:
     """Releases: what is served, to whom, and how one is taken out of service."""
-
-
-@models.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
-def list_(*, as_json: bool) -> None:
-    """Show the release of every model, its share of homes and its predecessor."""
-    pointers = on_bus(model_admin.listed)
-    if as_json:
-        print_json(pointers)
-        return
-    table = Table("model", "version", "epoch.seq", "state", "share", "hash", "predecessor")
-    for one in pointers:
-        current, previous = one.current, one.previous
-        table.add_row(
-            one.model,
-            current.version,
-            f"{current.epoch}.{current.seq}",
-            current.state,
-            f"{one.canary_share:.0%}",
-            current.model_hash[:12],
-            f"{previous.epoch}.{previous.seq}" if previous else "",
-        )
-    Console().print(table)
 
 
 @models.command()

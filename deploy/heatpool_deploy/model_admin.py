@@ -15,17 +15,22 @@ from nacl.public import PrivateKey
 from nats.js.errors import (
     KeyNotFoundError,
     KeyWrongLastSequenceError,
-    NoKeysError,
     NotFoundError,
 )
 
-from heatpool_contract import grants, release, sealed
+from heatpool_chassis import buckets
+from heatpool_contract import grants, keeping, release, sealed
 from heatpool_contract.dsse import KEY_BYTES
 from heatpool_contract.identity import ModelSlug
 from heatpool_contract.manifest import ReleaseFacts, read_manifest
 from heatpool_contract.rejects import SealRefused
-from heatpool_contract.release import WITHDRAWN_MAX, ReleasePointer
-from heatpool_contract.subjects import KV_RELEASES, OBJECTS_MODELS
+from heatpool_contract.release import (
+    WITHDRAWN_MAX,
+    RefusedCandidate,
+    ReleasePointer,
+    TrainingReport,
+)
+from heatpool_contract.subjects import KV_PROGRESS, KV_RELEASES, OBJECTS_MODELS
 from heatpool_contract.trust import Trust
 
 if TYPE_CHECKING:
@@ -51,14 +56,56 @@ class Desk(msgspec.Struct, frozen=True):
         return "Desk(...)"
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of one model."""
+
+    model: str
+    pointer: ReleasePointer | None
+    report: TrainingReport | None
+    refused: tuple[RefusedCandidate, ...]
+    """Newest first."""
+
+
 async def listed(client: Client) -> list[ReleasePointer]:
     """All pointers, by model."""
-    bucket = await client.jetstream().key_value(KV_RELEASES)
-    try:
-        keys = sorted(await bucket.keys())
-    except NoKeysError:
-        return []
-    return [(await _pointer(client, key))[0] for key in keys]
+    return [one.pointer for one in await standings(client) if one.pointer is not None]
+
+
+async def standings(client: Client) -> list[Standing]:
+    """All models that have a release or were tried, by name."""
+    pointers = {
+        key: release.decode_pointer(value)
+        async for key, value in buckets.entries(client, KV_RELEASES)
+    }
+    progress = {key: value async for key, value in buckets.entries(client, KV_PROGRESS)}
+    reports = {
+        key: release.decode_report(value) for key, value in progress.items() if "." not in key
+    }
+    return [
+        Standing(
+            model=model,
+            pointer=pointers.get(model),
+            report=reports.get(model),
+            refused=_refused(progress.get(release.refused_key(model))),
+        )
+        for model in sorted(pointers.keys() | reports.keys())
+    ]
+
+
+async def standing(client: Client, model: str) -> Standing:
+    """One model.
+
+    Raises:
+        ModelAdminError: nothing is known of it.
+    """
+    found = next((one for one in await standings(client) if one.model == model), None)
+    if found is None:
+        raise ModelAdminError(f"there is no release of {model}, and no training")
+    return found
+
+
+def _refused(value: bytes | None) -> tuple[RefusedCandidate, ...]:
+    return release.decode_refused(value).candidates if value else ()
 
 
 async def share(client: Client, model: str, canary_share: float) -> ReleasePointer:
@@ -111,6 +158,7 @@ async def withdraw(client: Client, model: str, desk: Desk, now_s: int) -> Releas
         created_ms=facts.created_s * 1000,
         expires_ms=facts.expires_s * 1000,
         cek_sealed=grants.seal_content_key(hub_public, cek, model_hash),
+        cek_kept=keeping.keep(desk.release_seed, model_hash, cek, desk.random(keeping.NONCE_BYTES)),
     )
     await objects.put(release.object_name(model, model_hash), blob)
     changed = msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""The commands of `heatpoolctl` that look at a running pool: status, canary, tail, doctor."""
+"""The commands of `heatpoolctl` for a running pool: status, canary, tail, doctor, drain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from prometheus_client import CollectorRegistry, start_http_server, write_to_tex
 from rich.console import Console
 from rich.table import Table
 
+from heatpool_chassis import micro
 from heatpool_chassis.metrics import CanaryMetrics
+from heatpool_chassis.permissions import SERVICES
 from heatpool_chassis.settings import SettingsError
 from heatpool_contract.identity import is_slug
 from heatpool_deploy import canary as canaries
@@ -130,6 +132,16 @@ def doctor(*, as_json: bool) -> None:
             table.add_row("ok" if one.ok else "FAULT", one.check, one.found, one.advice)
         Console().print(table)
     sys.exit(0 if all(one.ok for one in findings) else 1)
+
+
+@click.command()
+@click.argument("service", type=click.Choice([str(role) for role in SERVICES]))
+@click.argument("instance")
+def drain(service: str, instance: str) -> None:
+    """End one process (see `status` for its id); it finishes what it holds."""
+    to = micro.subject(service, "drain", instance)
+    answer = on_bus(lambda client: micro.ask(client, to, micro.Nothing(), micro.Draining))
+    click.echo(f"{service} {answer.instance} is ending")
 
 
 def _show_flight(flight: Flight, *, as_json: bool) -> None:

@@ -188,6 +188,8 @@ def environment(stack: Stack) -> dict[str, str]:
     env["HEATPOOL_MODELHUB_PORT"] = str(ports.modelhub)
     # This pool is for trying out: a recording of years may be replayed into it in one go.
     env["HEATPOOL_INGEST_QUOTA_RECORDS_BURST"] = "10000000"
+    env["HEATPOOL_TRAINER_QUARANTINE_DAYS"] = "0"  # its homes are all new, and all ours
+    env["HEATPOOL_TRAINER_STATE"] = str(stack.state / "trainer")
     overrides = stack.state / OVERRIDES_FILE
     if overrides.exists():
         env |= msgspec.json.decode(overrides.read_bytes(), type=dict[str, str])

@@ -41,4 +41,4 @@ def test_both_notices_say_the_same_periods() -> None:
     ]
 
     assert numbers[0] == numbers[1]
-    assert len(ROWS) == 14
+    assert len(ROWS) == 16

@@ -233,4 +233,10 @@ def can_mount() -> bool:
 
 def _refused(pool: Pool) -> float:
     metrics = pool.metrics("ingest")
-    return sum(value for key, value in metrics.items() if 'code="bus_unavailable"' in key)
+    counter = "heatpool_ingest_requests_total{"  # not `_created`, which is a time
+    codes = ('code="bus_unavailable"', 'code="overloaded"')  # by the stream, or before it is asked
+    return sum(
+        value
+        for key, value in metrics.items()
+        if key.startswith(counter) and any(code in key for code in codes)
+    )

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from heatpool_chassis import buckets, provisioning
 from heatpool_chassis import bus as chassis_bus
-from heatpool_chassis import provisioning
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.topology import Sizes, topology
+from heatpool_contract import subjects
 from heatpool_deploy.free_ports import free_port
 
 if TYPE_CHECKING:
@@ -92,6 +93,21 @@ async def test_without_a_server_connecting_ends_when_the_process_is_to_stop() ->
         await chassis_bus.connect(
             life, f"nats://127.0.0.1:{free_port()}", chassis_bus.Identity(), buffered=True
         )
+
+
+async def test_the_keys_of_a_bucket_are_all_there_every_time(bus: Client) -> None:
+    """nats-py's own listing finds a full bucket empty now and then."""
+    bucket = await bus.jetstream().key_value(subjects.KV_ERASURES)
+
+    assert await buckets.keys(bus, subjects.KV_ERASURES) == []
+    for key in ("one", "two", "three", "four"):
+        await bucket.put(key, b"1")
+    await bucket.put("one", b"2")
+    await bucket.delete("two")
+    await bucket.purge("three")
+    found = [await buckets.keys(bus, subjects.KV_ERASURES) for _ in range(100)]
+
+    assert found == [["four", "one"]] * 100
 
 
 def _sizes(telemetry_bytes_max: int) -> Sizes:

@@ -213,6 +213,7 @@ def test_one_flaw_is_refused_with_its_code(
 def test_every_code_has_its_flaw() -> None:
     """A new check comes with a payload that fails it."""
     elsewhere = {Malformation.TOO_LARGE, Malformation.NOT_MSGPACK, Malformation.NODES}
+    elsewhere |= {Malformation.CYCLE, Malformation.RULE}  # test_beside_checks
 
     assert {flaw[1] for flaw in FLAWS} | elsewhere == set(Malformation)
 
@@ -232,7 +233,7 @@ def test_too_many_nodes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_masses_whose_sums_would_round_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scores are exact only while the sum over a forest fits into a double."""
-    monkeypatch.setattr(detector_checks, "_EXACT", TREES * (2 ** (HEIGHT + 1) - 1) * WINDOW)
+    monkeypatch.setattr(detector_checks, "EXACT", TREES * (2 ** (HEIGHT + 1) - 1) * WINDOW)
 
     with pytest.raises(MalformedDetector) as refusal:
         decode(RAW)

@@ -17,7 +17,8 @@ from heatpool_contract.channel_scoring import CompiledForest
 from heatpool_contract.explanation import Circumstance, sentence
 from heatpool_contract.own_normal import solve_ridge
 from heatpool_contract.scorer_state import ScorerState
-from heatpool_contract.scoring import Scorer, StateMismatch, self_test
+from heatpool_contract.scoring import Scorer, StateMismatch
+from heatpool_contract.self_testing import self_test
 from heatpool_contract.verdict import NotScored, Reason, Score
 
 if TYPE_CHECKING:

@@ -75,6 +75,22 @@ def test_status_names_a_service_that_is_gone(operated: Pool) -> None:
     assert not any("trainer" in problem for problem in back)
 
 
+def test_a_process_is_drained_by_its_id_and_no_other_is(operated: Pool) -> None:
+    """It ends with status 0; an id that nobody has is an error of one line."""
+    alive = json.loads(ctl(operated, "status", "--json").stdout)["alive"]
+    identity = next(one["instance"] for one in alive if one["service"] == "trainer")
+    done = ctl(operated, "drain", "trainer", identity)
+    status = operated.processes.pop("trainer").wait(timeout=40)
+    operated.start(["trainer"])
+    nobody = ctl(operated, "drain", "trainer", identity)
+
+    assert done.stdout == f"trainer {identity} is ending\n"
+    assert status == 0
+    assert nobody.returncode == 1
+    assert "503 nobody answers" in nobody.stderr.replace("\n", " ")
+    assert "Traceback" not in nobody.stderr
+
+
 def test_status_names_a_hub_that_lags_behind_the_bucket(operated: Pool) -> None:
     """A pointer without its file: no hub hands it out, and `status` says so."""
     operated.on_bus(_point)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 BEFORE_S = 2.0
 AFTER_S = 2.0
-SETTLE_S_MAX = 30.0
+SETTLE_S_MAX = 90.0
+"""What was on its way to a writer through the killed node comes again after `ack_wait`, 60 s."""
 LOGGERS = 6
 
 
@@ -94,7 +95,7 @@ class Loggers:
         return answer.status_code == httpx.codes.OK
 
 
-@pytest.mark.timeout(110)  # a machine under load; alone it takes about 30 s
+@pytest.mark.timeout(170)  # alone it takes 25 s, or 85 s when messages wait for `ack_wait`
 async def test_a_node_killed_under_load_loses_nothing(cluster: Cluster) -> None:
     """The stream's leader gets SIGKILL; what loggers heard 200 for is in the store, once."""
     loggers = Loggers(cluster)
@@ -113,13 +114,15 @@ async def test_a_node_killed_under_load_loses_nothing(cluster: Cluster) -> None:
     after = await cluster.leader()
     url = cluster.stack.victoria_url
     async with Victoria(VictoriaUrls(url, url, url)) as store:
+        loaded_s = time.monotonic()
         found = await _settled(store, loggers.accepted)
+        settled_s = time.monotonic() - loaded_s
     await asyncio.to_thread(cluster.start_node, before)
     replicas = await _replicas(cluster)
     print(  # noqa: T201 - the run's figures
         f"\n{loggers.accepted} requests accepted ({accepted_before} before the kill of {before}, "
         f"accepted again after {pause_s:.1f} s), {loggers.repeats} repeated, "
-        f"{found} in the store; leader {after}, replicas {replicas}"
+        f"{found} in the store {settled_s:.1f} s later; leader {after}, replicas {replicas}"
     )
 
     assert 0 < accepted_before < loggers.accepted
@@ -127,6 +130,7 @@ async def test_a_node_killed_under_load_loses_nothing(cluster: Cluster) -> None:
     assert found == loggers.accepted
     assert replicas == sorted(NODES)
     for name in SERVICES:
+        assert cluster.processes[name].poll() is None, name
         worked = cluster.metrics(name)
         done = "ingest_requests_total" if "ingest" in name else "writer_messages_total"
         assert sum(value for key, value in worked.items() if done in key) > 0, name

@@ -21,6 +21,8 @@ connection before, `take_and_cut` after the store has taken the import."""
 
 _STARTED = re.compile(rb"(vm_app_start_timestamp |process_start_time_seconds )(\d+)")
 
+_AGE = re.compile(rb"(vm_app_uptime_seconds )\d+")
+
 
 class FaultyStore:
     """Use as async context manager; `url` is where it listens."""
@@ -34,6 +36,10 @@ class FaultyStore:
         """With this in an import's (unzipped) body, the answer is 400."""
         self.shift_start_s = 0
         """Added to the start time in the store's metrics: its clock has jumped."""
+        self.answer_after: asyncio.Event | None = None
+        """The answer to an import that the store has taken waits for it."""
+        self.age_s: int | None = None
+        """Shown as the time for which the store has run."""
         self.url = ""
         self._target = target
         self._http = httpx.AsyncClient(timeout=30)
@@ -84,7 +90,7 @@ class FaultyStore:
             return False
         if isinstance(mode, int):
             return await _answer(writer, mode, b"on request")
-        if concerned and self.refuse_if_holds and self.refuse_if_holds in _inflated(body):
+        if concerned and self.refuse_if_holds and self.refuse_if_holds in _inflated(headers, body):
             return await _answer(writer, 400, b"refused")
         headers.pop("host", None)
         try:
@@ -95,11 +101,15 @@ class FaultyStore:
             return False
         if mode == "take_and_cut":
             return False
+        if concerned and self.answer_after is not None:
+            await self.answer_after.wait()
         content = answer.content
         if self.shift_start_s and path.endswith("/metrics"):
             content = _STARTED.sub(
                 lambda match: match[1] + str(int(match[2]) + self.shift_start_s).encode(), content
             )
+        if self.age_s is not None and path.endswith("/metrics"):
+            content = _AGE.sub(b"\\g<1>%d" % self.age_s, content)
         return await _answer(writer, answer.status_code, content)
 
 
@@ -112,5 +122,5 @@ async def _answer(writer: asyncio.StreamWriter, status: int, content: bytes) -> 
     return True
 
 
-def _inflated(body: bytes) -> bytes:
-    return zlib.decompress(body, 31)
+def _inflated(headers: dict[str, str], body: bytes) -> bytes:
+    return zlib.decompress(body, 31) if headers.get("content-encoding") == "gzip" else body

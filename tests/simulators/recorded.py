@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from heatpool_fleet.homes import make_homes
 from heatpool_fleet.simulation import simulate
 from heatpool_trainer.plan import TrainingPlan
-from heatpool_trainer.readings import HomeSeries
+from heatpool_trainer.readings import HomeSeries, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,3 +40,18 @@ def record(
         )
         for one in simulate(homes, start_s, days, 60.0, seed, faults)
     ]
+
+
+def disturbed(series: HomeSeries) -> HomeSeries:
+    """With gaps, missing values, error codes and readings too close to the last."""
+    chance = np.random.default_rng(5)
+    size = series.timestamps_ms.size
+    columns = {name: column.copy() for name, column in series.columns.items()}
+    columns["cop_current"][chance.random(size) < 0.3] = math.nan
+    columns["pressure_low"][4_000:9_000] = math.nan
+    columns["temp_outdoor"][chance.random(size) < 0.01] = 3276.7
+    times_ms = series.timestamps_ms + chance.integers(0, 20_000, size)
+    whole = HomeSeries(series.home, times_ms, columns)
+    kept = chance.random(size) > 0.05
+    kept[6_000:6_400] = False
+    return select(whole, kept)

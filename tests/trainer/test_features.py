@@ -8,32 +8,18 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 import pytest
+from simulators.recorded import disturbed
 
 from heatpool_contract.detector import Condition
 from heatpool_contract.scoring import Scorer
 from heatpool_contract.verdict import Score
 from heatpool_trainer import features
 from heatpool_trainer.evaluate import score_home
-from heatpool_trainer.readings import HomeSeries, select, thinned
+from heatpool_trainer.readings import HomeSeries, thinned
 from heatpool_trainer.whitening import covariance, inverse_root
 
 if TYPE_CHECKING:
     from heatpool_trainer.plan import Candidate
-
-
-def disturbed(series: HomeSeries) -> HomeSeries:
-    """With gaps, missing values, error codes and readings too close to the last."""
-    chance = np.random.default_rng(5)
-    size = series.timestamps_ms.size
-    columns = {name: column.copy() for name, column in series.columns.items()}
-    columns["cop_current"][chance.random(size) < 0.3] = math.nan
-    columns["pressure_low"][4_000:9_000] = math.nan
-    columns["temp_outdoor"][chance.random(size) < 0.01] = 3276.7
-    times_ms = series.timestamps_ms + chance.integers(0, 20_000, size)
-    whole = HomeSeries(series.home, times_ms, columns)
-    kept = chance.random(size) > 0.05
-    kept[6_000:6_400] = False
-    return select(whole, kept)
 
 
 @pytest.mark.parametrize("home", [0, 3])

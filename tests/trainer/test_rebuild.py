@@ -10,7 +10,7 @@ from simulators.recorded import PLAN
 
 from heatpool_contract.detector import decode
 from heatpool_contract.detector_checks import SELF_TESTS_MIN
-from heatpool_contract.scoring import self_test
+from heatpool_contract.self_testing import self_test
 from heatpool_trainer.calibrate import UNREACHABLE
 from heatpool_trainer.evaluate import score_home
 from heatpool_trainer.plan import Candidate, TooLittle

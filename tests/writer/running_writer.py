@@ -41,7 +41,9 @@ class RunningWriter:
         self.task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        store = await self._stack.enter_async_context(Victoria(self._urls, timeout_s=1.0))
+        store = await self._stack.enter_async_context(
+            Victoria(self._urls, timeout_s=1.0, gzip_imports=False)
+        )
         bucket = await self.client.jetstream().key_value(subjects.KV_INSTALLATIONS)
         self.contributions = Contributions(bucket, self.metrics)
         settings = Settings(
@@ -112,6 +114,16 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - the state is another process's
             await asyncio.sleep(0.05)
+
+
+def when(condition: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
+    """A condition for `until` that asks nobody."""
+
+    async def check() -> bool:
+        """As `until` wants it."""
+        return condition()
+
+    return check
 
 
 async def acknowledged(client: Client) -> int:

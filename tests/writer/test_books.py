@@ -54,7 +54,7 @@ def test_rows_that_the_store_never_counted_are_missing() -> None:
     """Once its counters cannot be stale any more; until then they are in flight."""
     books = StoreBooks()
     books.compare(_counters(100), 0.0)
-    books.sent(50, 1.0)
+    books.sent("a", 50, 1.0)
 
     assert books.compare(_counters(100), 1.5) == Difference()
     assert books.compare(_counters(140), 1.0 + COUNTERS_STALE_S) == Difference(missing=10)
@@ -65,7 +65,7 @@ def test_another_importer_is_a_surplus_and_no_alarm() -> None:
     """Two writers see each other's rows."""
     books = StoreBooks()
     books.compare(_counters(0), 0.0)
-    books.sent(50, 1.0)
+    books.sent("a", 50, 1.0)
     difference = books.compare(_counters(80), 9.0)
 
     assert difference == Difference(surplus=30)
@@ -85,12 +85,22 @@ def test_a_restart_of_the_store_keeps_the_differences_and_starts_its_count_anew(
     """Its counters begin at nought again."""
     books = StoreBooks()
     books.compare(_counters(0), 0.0)
-    books.sent(50, 1.0)
+    books.sent("a", 50, 1.0)
     books.compare(_counters(40, invalid=1), 9.0)
 
     assert books.compare(_counters(0, life="b"), 10.0) == Difference(missing=10, invalid=1)
-    books.sent(5, 11.0)
+    books.sent("b", 5, 11.0)
     assert books.compare(_counters(5, life="b"), 20.0) == Difference(missing=10, invalid=1)
+
+
+def test_a_post_that_a_restart_overtook_is_not_missed_in_the_new_life() -> None:
+    """Its rows may be in the count from which the new life's books start, or in none."""
+    books = StoreBooks()
+    books.compare(_counters(0), 0.0)
+    books.compare(_counters(30, life="b"), 1.0)
+    books.sent("a", 50, 1.1)
+
+    assert books.compare(_counters(50, life="b"), 9.0) == Difference(surplus=20)
 
 
 def _counters(inserted: int, *, invalid: int = 0, ignored: int = 0, life: str = "a") -> Counters:

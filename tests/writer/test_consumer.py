@@ -15,6 +15,7 @@ from writer.running_writer import (
     publish,
     stored,
     until,
+    when,
 )
 from writer.strategies import MODEL
 
@@ -25,8 +26,6 @@ from heatpool_contract import registry, subjects
 from heatpool_writer.poison import IN_A_ROW_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from nats.aio.client import Client
     from servers import NatsServer, VictoriaServer
 
@@ -44,7 +43,7 @@ async def test_a_message_is_stored_counted_and_acknowledged(
     async with RunningWriter(bus, victoria_url, durable_s=2.5) as writer:
         await publish(bus, home, 1, samples=5)
         await until(lambda: _floor_is(bus, 1))
-        await until(_true_when(lambda: writer.value("heatpool_writer_in_hand_samples") == 0))
+        await until(when(lambda: writer.value("heatpool_writer_in_hand_samples") == 0))
     entry = await entry_of(await bus.jetstream().key_value(subjects.KV_INSTALLATIONS), home)
 
     assert await stored(victoria, home) == 5
@@ -66,7 +65,7 @@ async def test_a_store_killed_right_after_its_204_loses_nothing(
         async with RunningWriter(bus, own_victoria.url, durable_s=12) as writer:
             for number in range(10):
                 await publish(bus, home, number)
-            await until(_true_when(lambda: _written(writer) == 20))
+            await until(when(lambda: _written(writer) == 20))
             own_victoria.kill()
             own_victoria.start()
             await until(lambda: _floor_is(bus, 10), 50)
@@ -84,7 +83,7 @@ async def test_a_writer_that_dies_before_acknowledging_changes_nothing_for_a_rea
     """Its successor writes everything again; count and registry stay the same."""
     async with RunningWriter(bus, victoria_url, durable_s=60) as first:
         await publish(bus, home, 1, samples=7)
-        await until(_true_when(lambda: _written(first) == 7))
+        await until(when(lambda: _written(first) == 7))
     # Stopping gives back what is not yet durable: the successor need not wait for ack_wait.
     async with RunningWriter(bus, victoria_url) as second:
         await until(lambda: _floor_is(bus, 1))
@@ -105,7 +104,7 @@ async def test_a_failing_store_delays_and_loses_nothing(
     async with FaultyStore(victoria_url) as faulty, RunningWriter(bus, faulty.url) as writer:
         faulty.mode = mode
         await publish(bus, home, 1)
-        await until(_true_when(lambda: faulty.imports >= 2))
+        await until(when(lambda: faulty.imports >= 2))
         await publish(bus, home, 2)
         assert await acknowledged(bus) == 0
         faulty.mode = "pass"
@@ -123,7 +122,7 @@ async def test_a_store_that_answers_but_takes_nothing_is_not_hammered(
     async with FaultyStore(victoria_url) as faulty, RunningWriter(bus, faulty.url) as writer:
         faulty.mode = 503
         await publish(bus, home, 1)
-        await until(_true_when(lambda: faulty.imports >= 1))
+        await until(when(lambda: faulty.imports >= 1))
         await asyncio.sleep(2)
 
         assert faulty.imports <= 4
@@ -138,12 +137,12 @@ async def test_readiness_comes_back_when_settling_finds_the_store_first(
     """What is due is asked after before the loop's own question."""
     async with RunningWriter(bus, own_victoria.url, durable_s=2) as writer:
         await publish(bus, home, 1)
-        await until(_true_when(lambda: _written(writer) == 2))
+        await until(when(lambda: _written(writer) == 2))
         own_victoria.kill()
-        await until(_true_when(lambda: not writer.life.checks.get("victoria", True)))
+        await until(when(lambda: not writer.life.checks.get("victoria", True)))
         own_victoria.start()
         await until(lambda: _floor_is(bus, 1))
-        await until(_true_when(lambda: writer.life.checks["victoria"]))
+        await until(when(lambda: writer.life.checks["victoria"]))
 
 
 async def test_what_the_store_refuses_is_buried_alone(
@@ -193,7 +192,7 @@ async def test_too_much_poison_stops_the_writer_and_leaves_the_rest_in_the_strea
     for number in range(IN_A_ROW_MAX + 5):
         await bus.jetstream().publish(f"telemetry.{MODEL}.{home}", b"poison %d" % number)
     async with RunningWriter(bus, victoria_url) as writer:
-        await until(_true_when(lambda: not writer.life.checks.get("poison", True)))
+        await until(when(lambda: not writer.life.checks.get("poison", True)))
         dead = await bus.jetstream().stream_info(subjects.STREAM_DEADLETTER)
         assert not writer.life.ready
 
@@ -252,11 +251,11 @@ async def test_a_restart_of_nats_under_the_writer_loses_nothing(
     async with RunningWriter(bus, victoria_url, durable_s=3) as writer:
         for number in range(5):
             await publish(bus, home, number)
-        await until(_true_when(lambda: _written(writer) >= 2))
+        await until(when(lambda: _written(writer) >= 2))
         nats_server.kill()
         await asyncio.sleep(0.3)
         nats_server.start()
-        await until(_true_when(lambda: bus.is_connected), 30)
+        await until(when(lambda: bus.is_connected), 30)
         await publish(bus, home, 5)
         await until(lambda: _floor_is(bus, 6), 40)
 
@@ -302,10 +301,3 @@ async def _floor_is(client: Client, seq: int) -> bool:
 
 async def _counted(store: Victoria, home: str, samples: int) -> bool:
     return await stored(store, home) == samples
-
-
-def _true_when(condition: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
-    async def check() -> bool:
-        return condition()
-
-    return check

@@ -176,9 +176,13 @@ def _lines(report: ScoreReport, language: Language) -> list[tuple[str, object]]:
         (f"  {moment(one.start_s)}", f"to {moment(one.end_s)}, peak {one.peak:.3f}: {one.reason}")
         for one in summary.episodes
     ]
+    lines += [
+        (f"  {one.kind} {moment(one.start_s)}", f"to {moment(one.end_s)}: {one.text}")
+        for one in summary.notes
+    ]
     return lines + [
         line
         for part in (summary, report.ledger)
         for line in lines_of(part, language)
-        if line[1] not in (0, "-", {}, []) and line[0] != "episodes"
+        if line[1] not in (0, "-", {}, []) and line[0] not in ("episodes", "notes")
     ]

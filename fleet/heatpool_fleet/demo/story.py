@@ -197,7 +197,8 @@ def _drain(stack: Stack, samples: int, progress: Progress) -> None:
 
 
 def _sums(stack: Stack, recordings: list[Recording], accepted: int) -> Sums:
-    status = httpx.get(f"{stack.modelhub_url}/api/v1/pool/status").json()
+    headers = {"Authorization": f"Bearer {stack.secret(keys.OPERATOR_TOKEN)}"}
+    status = httpx.get(f"{stack.modelhub_url}/api/v1/status", headers=headers).json()
     flows = [
         column.sum()
         for one in recordings
@@ -208,7 +209,7 @@ def _sums(stack: Stack, recordings: list[Recording], accepted: int) -> Sums:
         simulated=sum(one.samples for one in recordings),
         accepted=accepted,
         stored=round(_query(stack, f"sum(count_over_time({READINGS}[340d]))")),
-        registered=int(status["total_data_points"]),
+        registered=int(status["samples"]),
         value_posted=float(np.sum(flows)),
         value_stored=_query(stack, "sum(sum_over_time(heatpump_temp_flow[340d]))"),
     )

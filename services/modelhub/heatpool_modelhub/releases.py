@@ -268,3 +268,7 @@ class Releases:
         self._metrics.releases.set(len(self._shown))
         self._metrics.releases_pending.set(len(self._pending))
         self._metrics.cache_bytes.set(self._files_bytes)
+        self._metrics.release_timestamp.clear()
+        for model, shown in self._shown.items():
+            made_s = shown.pointer.current.created_ms / 1000
+            self._metrics.release_timestamp.labels(model).set(made_s)

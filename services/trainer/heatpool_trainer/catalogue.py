@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from heatpool_contract.detector import Condition, Derived, Field, RateLimit
+from heatpool_trainer.watch_recipes import CycleRecipe, RuleRecipe, WearRecipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,6 +88,9 @@ class Catalogue(_Data, frozen=True, kw_only=True):
     sensors: tuple[Sensor, ...]
     derived: tuple[Derived, ...] = ()
     profiles: tuple[Profile, ...]
+    cycle: CycleRecipe | None = None
+    rules: tuple[RuleRecipe, ...] = ()
+    wear: WearRecipe | None = None
 
 
 class MalformedCatalogue(Exception):  # noqa: N818 - a verdict about a file

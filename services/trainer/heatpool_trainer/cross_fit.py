@@ -7,7 +7,7 @@ the reference nor in the whitening nor in the masses; equal mass for every home.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from heatpool_contract.detector import Detector, Mode
+    from heatpool_trainer.crew import Crew
     from heatpool_trainer.features import Values
     from heatpool_trainer.plan import TrainingPlan
+
+HOME_SHARE_MAX: Final = 0.2  # of the mass; of six homes and more, as five have a fifth each
 
 
 class Inputs(msgspec.Struct, frozen=True, eq=False):
@@ -77,6 +80,16 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     calibration: Calibration
     vectors: int
     homes: int
+    share_max: float
+    """Of the heaviest home in the masses."""
+    folds: tuple[Channel | None, ...]
+    """Fitted without the homes of each fold, with the threshold of the channel of all homes."""
+
+
+class _Fold(msgspec.Struct, frozen=True, eq=False):
+    model: Channel | None
+    held_out: list[Scored]
+    weeks: float
 
 
 class Trees(msgspec.Struct, frozen=True):
@@ -94,6 +107,7 @@ def finish(  # noqa: PLR0913, PLR0917 - a channel is the meeting point of all of
     trees: Trees,
     plan: TrainingPlan,
     episodes_per_week_max: float,
+    crew: Crew,
 ) -> Finished | None:
     """Fit a channel on all homes and calibrate it on those that each fold left out.
 
@@ -105,31 +119,35 @@ def finish(  # noqa: PLR0913, PLR0917 - a channel is the meeting point of all of
         trees: for its number of features.
         plan: weights and minima.
         episodes_per_week_max: alarm budget of this channel.
+        crew: works on several folds at once.
     """
     folds = len(homes[0].inputs) - 1
     kind = blank.relative_to
-    everything = [one.inputs[folds][index][kind].vectors for one in homes]
-    share = _share([len(one) for one in everything], plan.vectors_per_home_max)
-    training = _equal(everything, share)
+    training, share = training_vectors(homes, index, kind, plan)
     vectors = sum(len(one) for one in training)
     if vectors < plan.vectors_min:
         return None
-    held_out: list[Scored] = []
-    weeks = 0.0
-    for fold in range(folds):
+
+    def one_fold(fold: int) -> _Fold:
         rest = [one.inputs[fold][index][kind].vectors for one in homes if one.fold != fold]
-        own = [one for one in homes if one.fold == fold]
         if not any(len(one) for one in rest):
-            continue
+            return _Fold(None, [], 0.0)
         model = channel_fit.fit(blank, _equal(rest, share), trees.structures, trees.chosen)
-        for home in own:
-            seen = home.inputs[fold][index][kind]
-            if seen.timestamps_ms.size:
-                held_out.append(score(model, trees.structures, seen, mode))
-                weeks += (home.to_ms - int(seen.timestamps_ms[0])) / WEEK_MS
+        seen = [
+            (one.to_ms, one.inputs[fold][index][kind])
+            for one in homes
+            if one.fold == fold and one.inputs[fold][index][kind].timestamps_ms.size
+        ]
+        return _Fold(
+            model,
+            [score(model, trees.structures, inputs, mode) for _to_ms, inputs in seen],
+            sum((to_ms - int(inputs.timestamps_ms[0])) / WEEK_MS for to_ms, inputs in seen),
+        )
+
+    found = crew.beside(f"calibrate {mode.name} {blank.name}", one_fold, range(folds))
     calibration = calibrate(
-        held_out,
-        pump_weeks=weeks,
+        [one for fold in found for one in fold.held_out],
+        pump_weeks=sum(fold.weeks for fold in found),
         episodes_per_week_max=episodes_per_week_max,
         debounce_ms=blank.debounce_ms,
         age_ms_max=mode.mean_age_ms_max,
@@ -139,7 +157,29 @@ def finish(  # noqa: PLR0913, PLR0917 - a channel is the meeting point of all of
         threshold=calibration.threshold,
         rarity=calibration.rarity,
     )
-    return Finished(channel=channel, calibration=calibration, vectors=vectors, homes=len(training))
+    return Finished(
+        channel=channel,
+        calibration=calibration,
+        vectors=vectors,
+        homes=len(training),
+        share_max=max(len(one) for one in training) / vectors,
+        folds=tuple(
+            fold.model
+            and msgspec.structs.replace(
+                fold.model, threshold=calibration.threshold, rarity=calibration.rarity
+            )
+            for fold in found
+        ),
+    )
+
+
+def training_vectors(
+    homes: Sequence[HomeInputs], index: int, kind: str, plan: TrainingPlan
+) -> tuple[list[Floats], int]:
+    """What each home that has any adds to the masses, and how much that may be."""
+    everything = [one.inputs[-1][index][kind].vectors for one in homes]
+    share = _share([len(one) for one in everything], plan.vectors_per_home_max)
+    return _equal(everything, share), share
 
 
 def score(channel: Channel, structures: Sequence[Structure], seen: Inputs, mode: Mode) -> Scored:
@@ -162,9 +202,19 @@ def _thinned(timestamps_ms: Integers, vectors: Floats, number: int) -> Inputs:
 
 
 def _share(numbers: list[int], number_max: int) -> int:
-    """Vectors a home may contribute: what half of the homes have, within the plan's limit."""
+    """Vectors a home may contribute: what half of the homes have, within the plan's limit.
+
+    Fewer if one home would have more than `HOME_SHARE_MAX` of all then.
+    """
     present = sorted(one for one in numbers if one)
-    return min(number_max, present[len(present) // 2]) if present else 0
+    if not present:
+        return 0
+    share = min(number_max, present[len(present) // 2])
+    if len(present) * HOME_SHARE_MAX <= 1.0:
+        return share
+    while share > HOME_SHARE_MAX * sum(min(one, share) for one in present):
+        share -= 1  # ends: with one vector each, no home has more than its part
+    return share
 
 
 def _equal(homes: list[Floats], share: int) -> list[Floats]:

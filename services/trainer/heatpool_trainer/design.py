@@ -17,6 +17,7 @@ from heatpool_contract.detector import (
     Channel,
     Condition,
     Conditioner,
+    Derived,
     Detector,
     Field,
     Mode,
@@ -81,7 +82,7 @@ def design(model: str, catalogue: Catalogue, surveys: Sequence[Survey]) -> Desig
     known = {field.name for field in sensors}
     interval_ms = max(1, int(np.median([one.interval_ms for one in surveys])))
     for profile in catalogue.profiles:
-        derived = tuple(one for one in catalogue.derived if {one.left, one.right} <= known)
+        derived = _derivable(catalogue.derived, known)
         usable = known | {one.name for one in derived}
         if not all(any(name in usable for name in names) for names in profile.requires):
             continue
@@ -119,6 +120,17 @@ def design(model: str, catalogue: Catalogue, surveys: Sequence[Survey]) -> Desig
             profile=profile.name, skeleton=skeleton, modes=tuple(plan for _, plan in chosen)
         )
     return None
+
+
+def _derivable(derived: tuple[Derived, ...], known: set[str]) -> tuple[Derived, ...]:
+    """Those whose operands the homes have, or that come from earlier ones."""
+    usable = {*known}
+    found = []
+    for one in derived:
+        if {one.left, one.right} <= usable:
+            usable.add(one.name)
+            found.append(one)
+    return tuple(found)
 
 
 def _most(votes: Iterable[bool]) -> bool:

@@ -11,7 +11,7 @@ last `window_size` vectors; here one window holds the whole training set.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 from river.anomaly import HalfSpaceTrees
@@ -23,6 +23,10 @@ from heatpool_trainer.native import Floats, Integers, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+
+LANES: Final = 8
+"""Vectors that go down a tree side by side: each step waits for memory, so eight wait at once."""
 
 
 def structure(features: int, trees: int, height: int, seed: int) -> Structure:
@@ -42,7 +46,7 @@ def count_masses(trees: Structure, vectors: Floats) -> Integers:
         vectors: shape (n, F).
     """
     feature, threshold = _splits(trees)
-    return _count(np.ascontiguousarray(vectors), feature, threshold, trees.height)
+    return _count(_blocked(vectors), len(vectors), feature, threshold, trees.height)
 
 
 def forest(index: int, masses: Integers) -> Forest:
@@ -55,13 +59,13 @@ def forest(index: int, masses: Integers) -> Forest:
 def scores(structures: Sequence[Structure], forests: Sequence[Forest], vectors: Floats) -> Floats:
     """Mean score over forests per vector, shape (n,), as `CompiledChannel.score` has it."""
     total = np.zeros(len(vectors))
-    vectors = np.ascontiguousarray(vectors)
+    blocks = _blocked(vectors)
     for one in forests:
         trees = structures[one.structure]
         masses = np.frombuffer(one.r_mass, "<u4").reshape(trees.trees, -1).astype(np.float64)
         feature, threshold = _splits(trees)
         mass_min = SIZE_LIMIT_SHARE * one.window_size
-        sums = _path_sums(vectors, feature, threshold, masses, trees.height, mass_min)
+        sums = _path_sums(blocks, feature, threshold, masses, trees.height, mass_min)[: len(total)]
         total = total + (1 - sums / float(masses.size * one.window_size))
     return total / len(forests)
 
@@ -156,17 +160,32 @@ def _heap(root: _Node) -> Iterator[tuple[int, _Node]]:
             pending.append((2 * heap + 1 + side, child))
 
 
+def _blocked(vectors: Floats) -> Floats:
+    """Filled up with zeros to whole blocks, so that the compiler knows their size."""
+    missing = -len(vectors) % LANES
+    if missing:
+        vectors = np.concatenate([vectors, np.zeros((missing, vectors.shape[1]))])
+    return np.ascontiguousarray(vectors)
+
+
 @compiled
-def _count(vectors: Floats, feature: Integers, threshold: Floats, height: int) -> Integers:
+def _count(
+    vectors: Floats, rows: int, feature: Integers, threshold: Floats, height: int
+) -> Integers:
     trees, inner = feature.shape
     masses = np.zeros((trees, 2 * inner + 1), np.int64)
+    nodes = np.zeros(LANES, np.int64)
     for tree in range(trees):
-        for row in range(vectors.shape[0]):
-            node = 0
+        split, limit = feature[tree], threshold[tree]
+        for first in range(0, rows, LANES):
+            nodes[:] = 0
             for _ in range(height):
-                right = not vectors[row, feature[tree, node]] < threshold[tree, node]
-                node = 2 * node + 1 + right
-            masses[tree, node] += 1
+                for lane in range(LANES):
+                    node = nodes[lane]
+                    right = not vectors[first + lane, split[node]] < limit[node]
+                    nodes[lane] = 2 * node + 1 + right
+            for lane in range(min(LANES, rows - first)):
+                masses[tree, nodes[lane]] += 1
         for node in range(inner - 1, -1, -1):
             masses[tree, node] = masses[tree, 2 * node + 1] + masses[tree, 2 * node + 2]
     return masses
@@ -182,16 +201,26 @@ def _path_sums(
     mass_min: float,
 ) -> Floats:
     sums = np.zeros(vectors.shape[0])
+    nodes = np.zeros(LANES, np.int64)
     for tree in range(feature.shape[0]):
-        for row in range(vectors.shape[0]):
-            node = 0
+        split, limit, mass = feature[tree], threshold[tree], masses[tree]
+        for first in range(0, vectors.shape[0], LANES):
+            nodes[:] = 0
             weight = 1.0
             for depth in range(height + 1):
-                mass = masses[tree, node]
-                sums[row] += mass * weight
-                if depth == height or mass < mass_min:
+                walking = 0
+                for lane in range(LANES):
+                    node = nodes[lane]
+                    if node < 0:
+                        continue
+                    sums[first + lane] += mass[node] * weight
+                    if depth == height or mass[node] < mass_min:
+                        nodes[lane] = -1
+                        continue
+                    right = not vectors[first + lane, split[node]] < limit[node]
+                    nodes[lane] = 2 * node + 1 + right
+                    walking += 1
+                if walking == 0:
                     break
-                right = not vectors[row, feature[tree, node]] < threshold[tree, node]
-                node = 2 * node + 1 + right
                 weight *= 2.0
     return sums

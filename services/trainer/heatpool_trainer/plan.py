@@ -10,6 +10,7 @@ import msgspec
 
 from heatpool_contract.detector import Detector
 from heatpool_trainer.cleaning import Cleaned
+from heatpool_trainer.outliers import Odd
 
 
 class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +28,10 @@ class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Steady readings for the reference regression, per mode."""
     vectors_per_home_max: int = 1_000
     """Mass a home may have in a forest; fewer if most homes have fewer."""
+    samples_max: int = 200_000
+    """Of all homes together: a reference of ten coefficients gains nothing from more."""
+    vectors_max: int = 200_000
+    """Of all homes together, likewise."""
     vectors_min: int = 100
     """Of all homes; a mode with fewer is not scored."""
     episodes_per_week_max: float = 0.10
@@ -35,6 +40,21 @@ class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Fewer unseen homes: the detector is `learning` and raises no alarm."""
     calibration_weeks_min: float = 16.0
     """As before, in pump-weeks: a rate per week is not known from some hours."""
+    cycle_episodes_per_week_max: float = 0.05
+    """Alarm budget of the channel of the days; its own, as each channel's."""
+    cycle_trees: int = 50
+    cycle_height: int = 6
+    """A home has 24 vectors a day of which few differ: small trees hold them."""
+
+
+class RuleReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How one hard rule fared."""
+
+    rule: str
+    homes: int
+    """In which it was tried."""
+    homes_raised: int
+    released: bool
 
 
 class ChannelReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +68,8 @@ class ChannelReport(msgspec.Struct, frozen=True, kw_only=True):
     calibration_homes: int
     pump_weeks: float
     episodes: int
+    share_max: float = 0.0
+    """Of the heaviest home in the masses."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +80,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Pseudonyms, sorted."""
     homes_dropped: tuple[str, ...]
     """Sent nothing that could be scored."""
+    homes_rejected: tuple[Odd, ...] = ()
+    """The others' model rejects them: not trained on."""
     readings: int
     samples: int
     """Values in them."""
@@ -66,6 +90,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[ChannelReport, ...]
     modes_dropped: tuple[str, ...]
     """Too few vectors."""
+    cycle: tuple[ChannelReport, ...] = ()
+    rules: tuple[RuleReport, ...] = ()
+    wear_homes: int = 0
+    """Whose trends set the limits of wear; too few, and it is not released."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +103,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     """The detector, encoded."""
     report: Report
+    witnesses: tuple[Detector, ...] = ()
+    """Per fold: the detector made without its homes, which the gate tries on them."""
+    folds: dict[str, int] = {}
+    """Which homes each left out; parts of a recording as homes."""
 
 
 class TooLittle(msgspec.Struct, frozen=True):

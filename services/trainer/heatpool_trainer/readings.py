@@ -15,7 +15,7 @@ import numpy as np
 from heatpool_trainer.native import Bools, Floats, Integers, compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 class HomeSeries(msgspec.Struct, frozen=True, eq=False):
@@ -46,6 +46,20 @@ def pivot(home: str, series: Iterable[tuple[str, Integers, Floats]]) -> HomeSeri
         column = columns.setdefault(name, np.full(timestamps_ms.size, np.nan))
         column[np.searchsorted(timestamps_ms, times_ms)] = values
     return HomeSeries(home, timestamps_ms, dict(sorted(columns.items())))
+
+
+def joined(home: str, parts: Sequence[HomeSeries]) -> HomeSeries:
+    """Consecutive parts of one recording as one."""
+    names = sorted({name for part in parts for name in part.columns})
+    sizes = [part.timestamps_ms.size for part in parts]
+    columns = {name: np.full(sum(sizes), np.nan) for name in names}
+    start = 0
+    for part, size in zip(parts, sizes, strict=True):
+        for name, column in part.columns.items():
+            columns[name][start : start + size] = column
+        start += size
+    timestamps_ms = [part.timestamps_ms for part in parts]
+    return HomeSeries(home, np.concatenate([np.empty(0, np.int64), *timestamps_ms]), columns)
 
 
 def thinned(series: HomeSeries, spacing_ms_min: int) -> HomeSeries:

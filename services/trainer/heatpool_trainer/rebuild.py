@@ -1,85 +1,190 @@
 """All homes of a model -> a candidate detector: the way of the data from readings to thresholds.
 
 In: homes, iterated three times, one in memory at a time; plan; catalogue. Out: a `Candidate`, or
-`TooLittle`. Guaranteed: the same homes give the same bytes in whatever order they come, so that the
-candidate without a home is the retraining without it; every home has the same weight; a threshold
-is set by scores of homes that the scoring model has not seen.
+`TooLittle`. Guaranteed: the same homes give the same bytes in whatever order they come and however
+many hands work on them, so that the candidate without a home is the retraining without it; every
+home has the same weight; a threshold is set by scores of homes that the scoring model has not seen;
+a home that the others' model rejects has no part in the candidate.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from heatpool_contract.detector import encode
-from heatpool_trainer import cross_fit, features, forest, reference_models
+from heatpool_trainer import beside_fit, cross_fit, outliers, reference_models
 from heatpool_trainer.calibrate import UNREACHABLE
-from heatpool_trainer.cleaning import Cleaned, clean, impossible
-from heatpool_trainer.design import COVERAGE_MIN, design
+from heatpool_trainer.channels import Made, channels_of
+from heatpool_trainer.cleaning import Cleaned
+from heatpool_trainer.crew import Crew
+from heatpool_trainer.design import design
+from heatpool_trainer.looks import first_look, second_look, third_look
+from heatpool_trainer.outliers import Odd
 from heatpool_trainer.plan import Candidate, ChannelReport, Report, TooLittle, TrainingPlan
-from heatpool_trainer.readings import HomeSeries, segments, thinned
 from heatpool_trainer.self_tests import self_tests
-from heatpool_trainer.survey import Survey, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from heatpool_contract.detector import Detector, Mode, Structure
+    from heatpool_contract.detector import Detector
+    from heatpool_trainer.beside_fit import Look
     from heatpool_trainer.catalogue import Catalogue
     from heatpool_trainer.cross_fit import HomeInputs
     from heatpool_trainer.design import Design
-    from heatpool_trainer.features import Rows, Values
+    from heatpool_trainer.features import Rows
+    from heatpool_trainer.looks import Homes
+    from heatpool_trainer.readings import HomeSeries
+    from heatpool_trainer.spool import StoredHome
+    from heatpool_trainer.survey import Survey
+
+REJECTED_SHARE_MAX: Final = 0.1  # of the homes; of more, somebody has to look
+
+
+class _Trained(msgspec.Struct, frozen=True):
+    candidate: Candidate
+    odd: tuple[Odd, ...]
 
 
 def rebuild(
-    homes: Iterable[HomeSeries], plan: TrainingPlan, catalogue: Catalogue
+    homes: Homes, plan: TrainingPlan, catalogue: Catalogue, crew: Crew | None = None
 ) -> Candidate | TooLittle:
     """Train one model.
+
+    Homes that the others reject are left out and the rest is trained anew, as if they had never
+    sent anything. If they are too many, nothing is left out: the gate refuses the candidate.
 
     Args:
         homes: can be iterated again, as a list, or a view on spooled exports.
         plan: what to train.
         catalogue: what is known of sensors.
+        crew: works on several homes at once.
     """
-    source = _Source(homes, catalogue, 1)
-    surveys = source.surveys()
-    if 0 < len(surveys) < plan.folds:  # too few to leave homes out: leave out parts of recordings
-        source = _Source(homes, catalogue, plan.folds)
-        surveys = source.surveys()
+    crew = crew or Crew()
+    found = _train(homes, frozenset(), plan, catalogue, crew)
+    if isinstance(found, TooLittle):
+        return found
+    if not found.odd or len(found.odd) > REJECTED_SHARE_MAX * len(found.candidate.report.homes):
+        return _with_rejected(found.candidate, found.odd)
+    rest = _train(homes, frozenset(one.home for one in found.odd), plan, catalogue, crew)
+    return rest if isinstance(rest, TooLittle) else _with_rejected(rest.candidate, found.odd)
+
+
+def _with_rejected(candidate: Candidate, odd: tuple[Odd, ...]) -> Candidate:
+    report = msgspec.structs.replace(candidate.report, homes_rejected=odd)
+    return msgspec.structs.replace(candidate, report=report)
+
+
+def _train(
+    homes: Homes, without: frozenset[str], plan: TrainingPlan, catalogue: Catalogue, crew: Crew
+) -> _Trained | TooLittle:
+    used = _Without(homes, without) if without else homes
+    parts, looked = 1, list(crew.each("survey", partial(first_look, catalogue, 1), used))
+    if 0 < sum(len(one.surveys) for one in looked) < plan.folds:
+        # Too few to leave homes out: leave out parts of recordings.
+        parts = plan.folds
+        looked = list(crew.each("survey", partial(first_look, catalogue, parts), used))
+    surveys = {one.home: one for look in looked for one in look.surveys}
+    cleaned = sum((look.cleaned for look in looked), Cleaned())
     outline = design(plan.model, catalogue, [surveys[name] for name in sorted(surveys)])
     if outline is None:
         return TooLittle("no field that most homes have and that varies")
-    samples = _samples(source, outline, plan)
+    plan = _limited(plan, len(surveys))
+    blank = reference_models.with_placeholders(outline)
+    look = partial(second_look, catalogue, parts, blank, plan.samples_per_home_max)
+    samples = dict(pair for pairs in crew.each("sample", look, used) for pair in pairs)
     names = sorted(name for name, rows in samples.items() if any(one.targets.size for one in rows))
     if not names:
         return TooLittle("no steady operation in any home")
-    skeleton = reference_models.covered(
-        reference_models.with_placeholders(outline), [samples[name] for name in names]
-    )
     folds = {name: number % plan.folds for number, name in enumerate(names)}
-    models = [
-        reference_models.fit_references(
-            skeleton, outline, [samples[name] for name in names if folds[name] != fold]
-        )
-        for fold in range(plan.folds + 1)  # of the last one no home is left out
-    ]
-    inputs = {}
-    cleaned = source.cleaned
-    for series, found in source.values(skeleton):
-        cleaned += Cleaned(impossible=impossible(skeleton, series))
-        if series.home in folds:
-            inputs[series.home] = cross_fit.home_inputs(
-                models, found, folds[series.home], plan.vectors_per_home_max
-            )
-    in_order = [inputs[name] for name in names]
-    detector, channels = _channels(models[-1], outline, in_order, plan)
-    if source.parts > 1:  # parts of a home are no unseen homes
-        channels = [msgspec.structs.replace(one, calibration_homes=0) for one in channels]
-    if not channels:
+    models = _models(blank, outline, samples, folds, plan, crew)
+    inputs: dict[str, HomeInputs] = {}
+    in_names = [surveys[name] for name in sorted(surveys)]
+    outlined = beside_fit.outline(catalogue, models[-1], in_names)
+    looks: dict[str, Look] = {}
+    limit = plan.vectors_per_home_max
+    again = partial(third_look, catalogue, parts, models, folds, outlined, limit)
+    for third in crew.each("residuals", again, used):
+        cleaned += Cleaned(impossible=third.impossible)
+        inputs.update(third.inputs)
+        looks.update(third.beside)
+    made = channels_of(models, outline, [inputs[name] for name in names], plan, crew)
+    if not made.reports:
         return TooLittle("too few steady readings in every mode")
-    used = sorted({_whole(name) for name in names})
-    detector = msgspec.structs.replace(_released(detector, channels, plan), homes=len(used))
+    candidate = _candidate(made, surveys, folds, cleaned, outline, parts, plan)
+    if parts > 1:
+        return _Trained(candidate, ())
+    in_order = [inputs[name] for name in names]
+    odd = outliers.worst(_odd(made, names, in_order, plan))
+    candidate = beside_fit.added(candidate, catalogue, outlined, looks, in_order, plan, crew)
+    return _Trained(candidate, odd)
+
+
+class _Without:
+    """Homes without some of them."""
+
+    def __init__(self, homes: Homes, without: frozenset[str]) -> None:
+        self._homes, self._without = homes, without
+
+    def __iter__(self) -> Iterator[HomeSeries | StoredHome]:
+        return (one for one in self._homes if one.home not in self._without)
+
+
+def _limited(plan: TrainingPlan, homes: int) -> TrainingPlan:
+    """The plan with the shares that so many homes leave each."""
+    return msgspec.structs.replace(
+        plan,
+        samples_per_home_max=max(1, min(plan.samples_per_home_max, plan.samples_max // homes)),
+        vectors_per_home_max=max(1, min(plan.vectors_per_home_max, plan.vectors_max // homes)),
+    )
+
+
+def _models(
+    blank: Detector,
+    outline: Design,
+    samples: dict[str, list[Rows]],
+    folds: dict[str, int],
+    plan: TrainingPlan,
+    crew: Crew,
+) -> tuple[Detector, ...]:
+    """One detector a fold, fitted without its homes, and one fitted on all."""
+    skeleton = reference_models.covered(blank, [samples[name] for name in folds])
+
+    def fitted(fold: int) -> Detector:
+        chosen = [samples[name] for name in folds if folds[name] != fold]
+        return reference_models.fit_references(skeleton, outline, chosen)
+
+    return tuple(crew.beside("reference", fitted, range(plan.folds + 1)))
+
+
+def _odd(made: Made, names: list[str], homes: list[HomeInputs], plan: TrainingPlan) -> list[Odd]:
+    found: list[Odd] = []
+    for index, mode in enumerate(made.detector.modes):
+        for channel in mode.channels:
+            seen = [one.inputs[-1][index][channel.relative_to].vectors for one in homes]
+            present = [name for name, one in zip(names, seen, strict=True) if len(one)]
+            vectors, _share = cross_fit.training_vectors(homes, index, channel.relative_to, plan)
+            by_home = dict(zip(present, vectors, strict=True))
+            found += outliers.odd_homes(mode.name, channel, made.detector.structures, by_home)
+    return found
+
+
+def _candidate(  # noqa: PLR0913, PLR0917 - what a report tells of
+    made: Made,
+    surveys: dict[str, Survey],
+    folds: dict[str, int],
+    cleaned: Cleaned,
+    outline: Design,
+    parts: int,
+    plan: TrainingPlan,
+) -> Candidate:
+    channels = made.reports
+    if parts > 1:  # parts of a home are no unseen homes
+        channels = [msgspec.structs.replace(one, calibration_homes=0) for one in channels]
+    used = sorted({_whole(name) for name in folds})
+    detector = msgspec.structs.replace(_released(made.detector, channels, plan), homes=len(used))
     detector = msgspec.structs.replace(detector, self_tests=self_tests(detector))
     report = Report(
         profile=outline.profile,
@@ -96,92 +201,12 @@ def rebuild(
             if planned.targets and not mode.channels
         ),
     )
-    return Candidate(detector=detector, payload=encode(detector), report=report)
-
-
-class _Source:
-    """The homes, cleaned, one at a time; as whole recordings or cut into parts."""
-
-    def __init__(self, homes: Iterable[HomeSeries], catalogue: Catalogue, parts: int) -> None:
-        self._homes = homes
-        self._catalogue = catalogue
-        self.parts = parts
-        self.cleaned = Cleaned()
-
-    def surveys(self) -> dict[str, Survey]:
-        """First pass."""
-        found = {}
-        self.cleaned = Cleaned()
-        for series, counters in self._cleaned():
-            self.cleaned += counters
-            for part in self._cut(series):
-                one = survey(part, self._catalogue, COVERAGE_MIN)
-                if one is not None:
-                    found[part.home] = one
-        return found
-
-    def values(self, detector: Detector) -> Iterator[tuple[HomeSeries, Values]]:
-        """Every home's values by the detector's rules."""
-        for series, _ in self._cleaned():
-            for part in self._cut(series):
-                spaced = thinned(part, detector.spacing_ms_min)
-                yield spaced, features.values(detector, spaced)
-
-    def _cleaned(self) -> Iterator[tuple[HomeSeries, Cleaned]]:
-        for series in self._homes:
-            yield clean(series, self._catalogue)
-
-    def _cut(self, series: HomeSeries) -> Iterator[HomeSeries]:
-        return iter((series,)) if self.parts == 1 else segments(series, self.parts)
-
-
-def _samples(source: _Source, outline: Design, plan: TrainingPlan) -> dict[str, list[Rows]]:
-    detector = reference_models.with_placeholders(outline)
-    return {
-        series.home: reference_models.sample(detector, found, plan.samples_per_home_max)
-        for series, found in source.values(detector)
-    }
-
-
-def _channels(
-    detector: Detector, outline: Design, homes: list[HomeInputs], plan: TrainingPlan
-) -> tuple[Detector, list[ChannelReport]]:
-    """The detector with all channels that have enough data, and how they came about."""
-    budget = plan.episodes_per_week_max / sum(
-        len(planned.blanks) for planned in outline.modes if planned.targets
-    )
-    structures: list[Structure] = []
-    where: dict[int, tuple[int, ...]] = {}
-    modes: list[Mode] = []
-    reports = []
-    for index, (mode, planned) in enumerate(zip(detector.modes, outline.modes, strict=True)):
-        size = len(mode.targets)
-        if size and size not in where:
-            where[size] = tuple(range(len(structures), len(structures) + len(plan.seeds)))
-            structures += [forest.structure(size, plan.trees, plan.height, s) for s in plan.seeds]
-        finished = []
-        for blank in planned.blanks if size else ():
-            trees = cross_fit.Trees(tuple(structures), where[size])
-            one = cross_fit.finish(homes, index, mode, blank, trees, plan, budget)
-            if one is not None:
-                finished.append(one.channel)
-                reports.append(
-                    ChannelReport(
-                        mode=mode.name,
-                        channel=blank.name,
-                        vectors=one.vectors,
-                        homes=one.homes,
-                        threshold=one.calibration.threshold,
-                        calibration_homes=one.calibration.homes,
-                        pump_weeks=one.calibration.pump_weeks,
-                        episodes=one.calibration.episodes,
-                    )
-                )
-        kept = mode.targets if finished else ()
-        modes.append(msgspec.structs.replace(mode, channels=tuple(finished), targets=kept))
-    return (
-        msgspec.structs.replace(detector, modes=tuple(modes), structures=tuple(structures)),
-        reports,
+    return Candidate(
+        detector=detector,
+        payload=encode(detector),
+        report=report,
+        witnesses=made.witnesses,
+        folds=folds,
     )
 
 

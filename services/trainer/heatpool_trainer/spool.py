@@ -1,55 +1,80 @@
-"""Exports of many homes on disk, so that a training can go through them again and again.
+"""Readings of homes as files: one for each home of a training, read again and again.
 
-In: readings of one home at a time. Out: an iterable of homes. Guarantee: one home in memory; the
-folder disappears with the training; what is read back is what was written, bit by bit (npy files
-without object arrays, which would run code when loaded).
+In: readings of one home. Out: a `StoredHome` that reads them back, bit by bit. Guarantee: one home
+in memory; plain arrays, nothing that runs code when loaded.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from heatpool_trainer.readings import HomeSeries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-_TIMES = "timestamps_ms"
+
+class _Columns(msgspec.Struct, frozen=True):
+    """Little-endian arrays."""
+
+    timestamps_ms: bytes
+    columns: dict[str, bytes]
 
 
-class Spool:
-    """Homes in a folder, in the order in which they were added."""
+_decoder = msgspec.msgpack.Decoder(_Columns)
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._homes: list[str] = []
 
-    def __len__(self) -> int:
-        return len(self._homes)
+class MalformedSeriesError(Exception):
+    """Bytes that `encode` did not write."""
 
-    def add(self, series: HomeSeries) -> int:
-        """Write a home; its number of values that are not missing."""
-        folder = self._folder / series.home
-        (folder / "columns").mkdir(parents=True)
-        np.save(folder / _TIMES, series.timestamps_ms, allow_pickle=False)
-        values = 0
-        for name, column in series.columns.items():
-            np.save(folder / "columns" / name, column, allow_pickle=False)
-            values += int(np.isfinite(column).sum())
-        self._homes.append(series.home)
-        return values
 
-    def __iter__(self) -> Iterator[HomeSeries]:
-        for home in self._homes:
-            folder = self._folder / home
-            yield HomeSeries(
-                home,
-                np.load(folder / f"{_TIMES}.npy", allow_pickle=False),
-                {
-                    path.stem: np.load(path, allow_pickle=False)
-                    for path in sorted((folder / "columns").glob("*.npy"))
-                },
-            )
+class StoredHome(msgspec.Struct, frozen=True):
+    """A home in a file."""
+
+    home: str
+    path: str
+
+    def load(self) -> HomeSeries:
+        """All its readings."""
+        with open(self.path, "rb") as file:  # noqa: PTH123 - a path object a home and pass is slow
+            return decode(self.home, file.read())
+
+
+def store(series: HomeSeries, folder: Path) -> StoredHome:
+    """Write a home into the folder."""
+    path = folder / series.home
+    path.write_bytes(encode(series))
+    return StoredHome(series.home, str(path))
+
+
+def encode(series: HomeSeries) -> bytes:
+    """Readings to bytes; equal readings give equal bytes."""
+    return msgspec.msgpack.encode(
+        _Columns(
+            series.timestamps_ms.astype("<i8").tobytes(),
+            {name: series.columns[name].astype("<f8").tobytes() for name in sorted(series.columns)},
+        )
+    )
+
+
+def decode(home: str, raw: bytes) -> HomeSeries:
+    """What `encode` wrote.
+
+    Raises:
+        MalformedSeriesError: it did not.
+    """
+    try:
+        found = _decoder.decode(raw)
+        timestamps_ms = np.frombuffer(found.timestamps_ms, "<i8").astype(np.int64)
+        columns = {
+            name: np.frombuffer(column, "<f8").astype(np.float64)
+            for name, column in found.columns.items()
+        }
+    except ValueError as error:
+        raise MalformedSeriesError(str(error)) from error
+    if any(column.size != timestamps_ms.size for column in columns.values()):
+        raise MalformedSeriesError("columns of different lengths")
+    return HomeSeries(home, timestamps_ms, columns)

@@ -1,8 +1,9 @@
 """What stays behind in the Object Store: files that no pointer names, parts of broken uploads.
 
-In: KV RELEASES, the stream of the Object Store MODELS, now. Out: what was removed. Guarantee: a
-file that a pointer names is never touched, nor one that was named or uploaded within the last days:
-two releases stay servable for a week, and another trainer may be on its way from file to pointer.
+In: KV RELEASES and the refused candidates in TRAINING, the stream of the Object Store MODELS, now.
+Out: what was removed. Guarantee: a file that is named there is never touched, nor one that was
+named or uploaded within the last days: two releases stay servable for a week, and another trainer
+may be on its way from file to pointer.
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-import nats.js.errors
 
 from heatpool_contract import release
 from heatpool_contract.release import SERVED_S_MIN
-from heatpool_contract.subjects import KV_RELEASES, OBJECTS_MODELS
+from heatpool_contract.subjects import KV_PROGRESS, KV_RELEASES, OBJECTS_MODELS
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
@@ -74,18 +74,27 @@ async def tidy(js: JetStreamContext, now_s: float) -> Tidied:
 
 
 async def _named(js: JetStreamContext) -> set[str]:
-    bucket = await js.key_value(KV_RELEASES)
-    try:
-        models = await bucket.keys()
-    except nats.js.errors.NoKeysError:
-        return set()
     names = set()
-    for model in models:
-        pointer = release.decode_pointer((await bucket.get(model)).value or b"")
+    for value in await _values(js, KV_RELEASES, "*"):
+        pointer = release.decode_pointer(value)
         for one in (pointer.current, pointer.previous):
             if one is not None:
                 names.add(release.object_name(pointer.model, one.model_hash))
+    for value in await _values(js, KV_PROGRESS, release.refused_key("*")):
+        names |= {one.object_name for one in release.decode_refused(value).candidates}
     return names
+
+
+async def _values(js: JetStreamContext, bucket: str, keys: str) -> list[bytes]:
+    """All values under `keys`.
+
+    Subjects are asked for, not keys: nats-py's list of keys may come out empty when it is not, and
+    then everything would be nameless.
+    """
+    stream, prefix = f"KV_{bucket}", f"$KV.{bucket}."
+    info = await js.stream_info(stream, subjects_filter=prefix + keys)
+    found = [await js.get_last_msg(stream, subject) for subject in info.state.subjects or {}]
+    return [one.data for one in found if one.data]
 
 
 async def _last(js: JetStreamContext, subject: str, now_s: float) -> tuple[bytes, float]:

@@ -104,7 +104,8 @@ async def _run(settings: Settings) -> int:
         await micro.register(client, life, log)
         bucket = await client.jetstream().key_value(subjects.KV_INSTALLATIONS)
         contributions = Contributions(bucket, metrics)
-        async with Victoria(urls) as store, asyncio.TaskGroup() as tasks:
+        store = Victoria(urls, gzip_imports=settings.victoria_gzip)
+        async with store, asyncio.TaskGroup() as tasks:
             life.set_check("started", ok=True)
             eraser = Eraser(life, metrics, client, store, contributions, log, waits(settings))
             tasks.create_task(eraser.run())

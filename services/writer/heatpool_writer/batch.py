@@ -32,8 +32,9 @@ SERIES_SAMPLES: Final = "heatpump_batch_samples"
 SERIES_INFO: Final = "heatpump_info"
 STAMP_MS_MAX: Final = 1 << 53  # beyond, a reader that takes JSON numbers as doubles would round
 _NUMBER_BYTES: Final = b"0123456789+-.eE,"
-_PERHAPS_HUGE: Final = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{300}")
-"""What a column needs to hold a number beyond a double, which the store would keep as infinity."""
+_HUGE_EXPONENT: Final = re.compile(rb"[eE]\+?[0-9]{3}")
+_DIGITS_AS_0: Final = bytes.maketrans(b"123456789", b"000000000")
+_HUGE_INTEGER: Final = b"0" * 300
 _TOKENS: Final = 3
 ROWS_ABOUT: Final = 2  # what `_about` adds to a chunk
 
@@ -63,7 +64,7 @@ class Taken(msgspec.Struct, frozen=True):
         return self.contribution.samples
 
 
-def take(subject: str, payload: bytes, seq: int) -> Taken:
+def take(subject: str, payload: bytes, seq: int, received_ms: int = 0) -> Taken:
     """A message to a checked chunk.
 
     Raises:
@@ -93,6 +94,7 @@ def take(subject: str, payload: bytes, seq: int) -> Taken:
                 stamp // DAY_MS for frame in chunk.frames for stamp in frame.timestamps_ms
             ),
             samples=chunk.samples,
+            received_ms=received_ms,
         ),
         chunk=chunk,
     )
@@ -115,11 +117,21 @@ def _sound(frame: RawFrame) -> bool:
             and raw.count(b",") == commas
             and raw.translate(None, _NUMBER_BYTES) == b"[]"
             and len(raw) > len(b"[]")
-            and (_PERHAPS_HUGE.search(raw) is None or _finite(raw))
+            and (not _perhaps_huge(raw) or _finite(raw))
             for name, column in frame.columns.items()
             for raw in (bytes(column),)
         )
     )
+
+
+def _perhaps_huge(column: bytes) -> bool:
+    """Whether it may hold a number beyond a double, which the store would keep as infinity.
+
+    Asked of every column, so nothing is searched for that one look at the bytes can rule out.
+    """
+    if (b"e" in column or b"E" in column) and _HUGE_EXPONENT.search(column):
+        return True
+    return _HUGE_INTEGER in column.translate(_DIGITS_AS_0)
 
 
 def _finite(column: bytes) -> bool:
@@ -133,9 +145,28 @@ class _Line:
     """One series of a batch, growing."""
 
     def __init__(self) -> None:
-        self.values: list[bytes] = []
-        self.timestamps: list[bytes] = []
         self.samples = 0
+        self._values: list[bytes | memoryview] = []
+        self._timestamps: list[bytes] = []
+
+    def add(self, column: memoryview, stamps: bytes, samples: int) -> None:
+        """Values and their times, both without brackets."""
+        if self._values:
+            self._values.append(b",")
+            self._timestamps.append(b",")
+        self._values.append(column)
+        self._timestamps.append(stamps)
+        self.samples += samples
+
+    def rendered(self, key: tuple[str, str, str]) -> bytes:
+        """The import line: the bytes of all columns are copied once, here."""
+        name, installation, model = key
+        head = (
+            f'{{"metric":{{"__name__":"{SERIES_PREFIX}{name}","installation":"{installation}",'
+            f'"model":"{model}"}},"values":['
+        )
+        middle = b'],"timestamps":['
+        return b"".join((head.encode(), *self._values, middle, *self._timestamps, b"]}"))
 
 
 class Batch(Generic[M]):
@@ -152,6 +183,11 @@ class Batch(Generic[M]):
         self.samples += taken.samples
         if self.opened_s is None:
             self.opened_s = now_s
+
+    def drop_first(self) -> None:
+        """Take the oldest message out again."""
+        _message, taken = self.messages.pop(0)
+        self.samples -= taken.samples
 
     def is_due(self, now_s: float, samples_max: int, age_s_max: float) -> bool:
         """Whether the batch is to be posted now."""
@@ -173,34 +209,17 @@ def lines(taken: list[Taken]) -> list[bytes]:
                 line = series.get(key)
                 if line is None:
                     line = series[key] = _Line()
-                line.values.append(bytes(column)[1:-1])
-                line.timestamps.append(stamps)
-                line.samples += len(frame.timestamps_ms)
+                line.add(memoryview(column)[1:-1], stamps, len(frame.timestamps_ms))
                 if line.samples >= LINE_SAMPLES_MAX:
-                    done.append(_rendered(key, series.pop(key)))
+                    done.append(series.pop(key).rendered(key))
         done.extend(_about(one))
-    done.extend(_rendered(key, line) for key, line in series.items())
+    done.extend(line.rendered(key) for key, line in series.items())
     return done
 
 
 def rows(taken: list[Taken]) -> int:
     """Samples that `lines` makes of the chunks, for the comparison with the store's own count."""
     return sum(one.samples + ROWS_ABOUT for one in taken)
-
-
-def _rendered(key: tuple[str, str, str], line: _Line) -> bytes:
-    name, installation, model = key
-    return (
-        b'{"metric":{"__name__":"%s%s","installation":"%s","model":"%s"},"values":[%s],"timestamps":[%s]}'
-        % (
-            SERIES_PREFIX.encode(),
-            name.encode(),
-            installation.encode(),
-            model.encode(),
-            b",".join(line.values),
-            b",".join(line.timestamps),
-        )
-    )
 
 
 def _about(one: Taken) -> Iterator[bytes]:

@@ -124,8 +124,13 @@ class StoreBooks:
         self._recent: deque[tuple[float, int]] = deque()
         self._before = self._last = Difference()
 
-    def sent(self, rows: int, now_s: float) -> None:
-        """A post was answered with success."""
+    def sent(self, life: str, rows: int, now_s: float) -> None:
+        """A post that began in this life of the store was answered with success.
+
+        If the store has been restarted meanwhile, nobody knows which life counted the rows.
+        """
+        if self._base is None or self._base.life != life:
+            return
         self._sent += rows
         self._recent.append((now_s, rows))
 

@@ -15,7 +15,7 @@ import msgspec
 import nats.errors
 import nats.js.errors
 
-from heatpool_chassis import bus
+from heatpool_chassis import buckets, bus
 from heatpool_chassis.victoria import StoreError
 from heatpool_contract import erasures, registry, subjects
 from heatpool_contract.erasures import Erasure, Found, Step
@@ -71,12 +71,9 @@ class Eraser:
     async def look(self, now_ms: int) -> None:
         """One round: every step that is due, as far as it goes without waiting."""
         bucket = await self._js.key_value(subjects.KV_ERASURES)
-        try:
-            receipts = await bucket.keys()
-        except nats.js.errors.NoKeysError:
-            return
-        for receipt in set(receipts) - self._done:
-            await self._pursue(bucket, receipt, now_ms)
+        for receipt in await buckets.keys(self._client, subjects.KV_ERASURES):
+            if receipt not in self._done:
+                await self._pursue(bucket, receipt, now_ms)
 
     async def _pursue(self, bucket: KeyValue, receipt: str, now_ms: int) -> None:
         while True:

@@ -8,6 +8,7 @@ after the registry has the contribution; everything else goes back to the stream
 from __future__ import annotations
 
 import time
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import nats.errors
@@ -38,6 +39,16 @@ NAK: Final = b"-NAK"
 IN_PROGRESS: Final = b"+WPI"
 
 
+class StoreState(StrEnum):
+    """What the writer knows of the store."""
+
+    READY = "ready"
+    AWAY = "away"
+    """It does not answer, or not to a post."""
+    YOUNG = "young"
+    """It answers, and has run for less than `STORE_AGE_S_MIN`."""
+
+
 class Settlement:
     """The second half of a message's way through the writer."""
 
@@ -53,7 +64,8 @@ class Settlement:
         self.ledger = AckLedger()
         self.books = Books()
         self.store_life = ""
-        """Empty while the store is not known to answer."""
+        """Empty while nothing may be entrusted to the store."""
+        self.store_state = StoreState.AWAY
         self.store_faults: list[str] = []
         """Flags of the store that would break a guarantee."""
         self._durable_s = durable_s
@@ -67,17 +79,18 @@ class Settlement:
         self._settled_s = 0.0
 
     async def know_store(self) -> bool:
-        """Whether the store answers; learns which life of it that is, and compares the books."""
+        """Whether the store may be written to; learns its state and life, compares the books."""
         try:
             metrics = await self._store.metrics()
         except StoreUnavailableError:
-            self.store_life = ""
+            self.lose_sight()
             return False
         now = counters(metrics)
-        if now.age_s < STORE_AGE_S_MIN:
-            self.store_life = ""
+        young = now.age_s < STORE_AGE_S_MIN
+        self.store_state = StoreState.YOUNG if young else StoreState.READY
+        self.store_life = "" if young else now.life
+        if young:
             return False
-        self.store_life = now.life
         self.store_faults = faults(metrics)
         difference = self._store_books.compare(now, time.monotonic())
         for reason in ("missing", "surplus", "invalid", "ignored"):
@@ -89,10 +102,15 @@ class Settlement:
             self._alarmed = difference
         return True
 
-    def written(self, held: list[Held], rows: int) -> None:
-        """A post was answered with success."""
-        self.ledger.add(time.monotonic(), self.store_life, held)
-        self._store_books.sent(rows, time.monotonic())
+    def lose_sight(self) -> None:
+        """The store did not answer: ask for its life before the next post."""
+        self.store_life = ""
+        self.store_state = StoreState.AWAY
+
+    def written(self, life: str, held: list[Held], rows: int) -> None:
+        """A post that began in this life of the store was answered with success."""
+        self.ledger.add(time.monotonic(), life, held)
+        self._store_books.sent(life, rows, time.monotonic())
         self._metrics.samples.labels("written").inc(sum(one.samples for one in held))
 
     async def settle(self) -> None:
@@ -108,7 +126,7 @@ class Settlement:
         if lost := self.ledger.lost(self.store_life):
             self._metrics.rewinds.inc()
             self._log.warning("store_restarted", messages_taken_back=len(lost))
-            await self._take_back(lost)
+            await self.take_back(lost)
         ripe = self.ledger.durable(now_s, self._durable_s)
         if not ripe:
             return
@@ -116,26 +134,26 @@ class Settlement:
             await self._contributions.record(ripe)
         except BusUnavailableError as error:
             self._log.warning("registry_failed", reason=str(error))
-            await self._take_back(ripe)
+            await self.take_back(ripe)
             return
-        await self.acknowledge(Fate.ACKNOWLEDGED, ripe)
+        await self.let_go(Fate.ACKNOWLEDGED, ripe)
         self._metrics.samples.labels("durable").inc(sum(one.samples for one in ripe))
 
     async def end(self) -> None:
         """The process stops: what is not yet durable goes back, for the next writer to repeat."""
         self._settled_s = 0.0
         await self.settle()
-        await self._take_back(self.ledger.all())
+        await self.take_back(self.ledger.all())
 
-    async def acknowledge(self, fate: Fate, held: list[Held]) -> None:
-        """Let go of messages for good. If that gets lost they come again, which changes nothing."""
+    async def let_go(self, fate: Fate, held: list[Held]) -> None:
+        """Acknowledge. If that gets lost the messages come again, which changes nothing."""
+        self._enter(fate, held)
         await self.send((one.reply for one in held), ACK)
-        self.enter(fate, held)
 
-    async def _take_back(self, held: list[Held]) -> None:
+    async def take_back(self, held: list[Held]) -> None:
         """Ask for redelivery; if that fails, the consumer's ack_wait brings them anyway."""
+        self._enter(Fate.RETURNED, held)
         await self.send((one.reply for one in held), NAK)
-        self.enter(Fate.RETURNED, held)
 
     async def send(self, replies: Iterable[str], verb: bytes) -> None:
         """One of the acknowledgement verbs of JetStream for each message."""
@@ -146,12 +164,12 @@ class Settlement:
             kind = type(error).__name__
             self._log.warning("acknowledgement_failed", verb=verb.decode(), reason=kind)
 
-    def enter(self, fate: Fate, held: list[Held]) -> None:
+    def _enter(self, fate: Fate, held: list[Held]) -> None:
         """Count messages in the books and in the metrics."""
         self.count(fate, len(held), sum(one.samples for one in held))
 
     def count(self, fate: Fate, messages: int, samples: int) -> None:
-        """As `enter`, for messages that are not held."""
+        """As `_enter`, for messages that are not held."""
         if messages:
             self.books.count(fate, messages, samples)
             self._metrics.messages.labels(fate).inc(messages)

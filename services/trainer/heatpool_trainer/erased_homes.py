@@ -1,0 +1,89 @@
+"""Erased homes leave the trainer's disk at once.
+
+In: KV ERASURES, as it is and as it changes. Out: calls of `forget`. Guarantee: every erasure on its
+way is seen, also one that began while this process was not running; one that was over by
+then is found by comparing the day store with the registry at the start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import nats.errors
+import nats.js.errors
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from heatpool_contract import erasures, registry, subjects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from nats.aio.client import Client
+    from nats.js.kv import KeyValue
+    from structlog.stdlib import BoundLogger
+
+    from heatpool_chassis.lifecycle import Lifecycle
+
+FETCH: Final = 100
+FETCH_S: Final = 1.0
+PAUSE_S: Final = 1.0
+LOOK_AGAIN_S: Final = 60.0  # a consumer that the server has lost is made anew
+
+
+async def follow(
+    client: Client, life: Lifecycle, forget: Callable[[str], None], log: BoundLogger
+) -> None:
+    """Call `forget` for every home whose erasure is on its way, until the process stops."""
+    while not life.stopping.is_set():
+        try:
+            await _follow_once(client, life, forget)
+        except (nats.errors.Error, TimeoutError, ConnectionError) as error:
+            log.warning("erasures_not_followed", reason=type(error).__name__)
+        await life.stopped_within(PAUSE_S)
+
+
+async def _follow_once(client: Client, life: Lifecycle, forget: Callable[[str], None]) -> None:
+    subscription = await client.jetstream(timeout=3.0).pull_subscribe(
+        f"$KV.{subjects.KV_ERASURES}.>",
+        stream=f"KV_{subjects.KV_ERASURES}",
+        config=ConsumerConfig(
+            deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
+            ack_policy=AckPolicy.NONE,
+            inactive_threshold=LOOK_AGAIN_S,
+        ),
+    )
+    reconnects, seen = client.stats["reconnects"], 0
+    try:
+        while not life.stopping.is_set() and client.stats["reconnects"] == reconnects:
+            try:
+                messages = await subscription.fetch(FETCH, timeout=FETCH_S)
+            except TimeoutError:  # nothing new; raises if the server knows us no more
+                info = await subscription.consumer_info()
+                if info.delivered is None or info.delivered.consumer_seq != seen:
+                    return
+                continue
+            for message in messages:
+                seen += 1
+                if message.metadata.sequence.consumer != seen:
+                    return  # one was lost on its way: read all of them again
+                try:
+                    erasure = erasures.decode(message.data)
+                except erasures.MalformedErasureError:
+                    continue
+                if erasure.installation:
+                    forget(erasure.installation)
+    finally:
+        await subscription.unsubscribe()
+
+
+async def gone(bucket: KeyValue, homes: Iterable[str]) -> list[str]:
+    """Those of `homes` that the registry knows as erased, or knows no more."""
+    found = []
+    for home in homes:
+        try:
+            entry = await bucket.get(home)
+            if registry.decode(entry.value or b"").erased:
+                found.append(home)
+        except (nats.js.errors.KeyNotFoundError, registry.MalformedEntryError):
+            found.append(home)
+    return found

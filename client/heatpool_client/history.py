@@ -18,19 +18,21 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
+from heatpool_client.besides import findings
 from heatpool_client.durable import FILE_MODE
+from heatpool_client.history_rows import Bin, FindingRow, ScoreRow, Why
 from heatpool_contract.community import ELECTRICITY, HEAT, METRICS
-from heatpool_contract.explanation import Circumstance, Contribution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from heatpool_client.clock import Clock
-    from heatpool_contract.verdict import Score
+    from heatpool_contract.verdict import Beside, Score
 
 KEPT_S: Final = 35 * 86_400.0  # the longest window that is shown is 30 days
 FLUSH_S: Final = 300.0
+FINDING_S: Final = 900.0  # a rule that is broken for days should not fill the disk
 PENDING_MAX: Final = 5_000  # while the disk does not take them
 WAIT_S_MAX: Final = 2.0  # for another process that writes
 POOL: Final = "pool."
@@ -48,43 +50,17 @@ CREATE TABLE IF NOT EXISTS scores (
   timestamp_s INTEGER PRIMARY KEY, mode TEXT NOT NULL, channel TEXT NOT NULL,
   smoothed REAL NOT NULL, threshold REAL NOT NULL, is_over INTEGER NOT NULL,
   is_alarm INTEGER NOT NULL, why BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS findings (
+  timestamp_s INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+  is_alarm INTEGER NOT NULL, text TEXT NOT NULL, text_de TEXT NOT NULL,
+  PRIMARY KEY (timestamp_s, kind, name)) WITHOUT ROWID;
 """
+_EMPTY: Final = "DELETE FROM readings; DELETE FROM scores; DELETE FROM findings; VACUUM;"
 _MERGE: Final = (
     "INSERT INTO readings VALUES (?, ?) ON CONFLICT (timestamp_s) DO UPDATE"
     " SET measured = json_patch(measured, excluded.measured)"
 )
 _log = logging.getLogger("heatpool")
-
-
-class Why(msgspec.Struct, frozen=True):
-    """What made a score high."""
-
-    contributions: tuple[Contribution, ...]
-    circumstances: tuple[Circumstance, ...]
-
-
-class ScoreRow(msgspec.Struct, frozen=True, array_like=True):
-    """One score, as it is kept."""
-
-    timestamp_s: int
-    mode: str
-    channel: str
-    smoothed: float
-    threshold: float
-    is_over: bool
-    is_alarm: bool
-    why: bytes | None = None
-    """JSON of `Why`; None while not over."""
-
-
-class Bin(msgspec.Struct, frozen=True, array_like=True):
-    """A quantity in one bin of another."""
-
-    middle: float
-    count: int
-    mean: float
-    expected: float | None
-    """Mean of what the reference says; None: nothing steady in this bin."""
 
 
 T = TypeVar("T")
@@ -100,6 +76,7 @@ class History:
         self._lock = threading.Lock()
         self._readings: dict[int, dict[str, float]] = {}
         self._scores: list[ScoreRow] = []
+        self._findings: dict[tuple[int, str, str], FindingRow] = {}
         self._flushed_s = clock.monotonic_s()
         self._said = False
 
@@ -130,6 +107,15 @@ class History:
             self._scores.append(row)
             self._flush_if_due()
 
+    def found(self, timestamp_s: float, beside: Beside) -> None:
+        """Keep what the channels beside the residuals say after a reading."""
+        english, german = (findings(beside, timestamp_s, one) for one in ("en", "de"))
+        at_s = int(timestamp_s // FINDING_S * FINDING_S)
+        with self._lock:
+            for one, other in zip(english, german, strict=True):
+                row = FindingRow(at_s, one.kind, one.name, one.alarm, one.text, other.text)
+                self._findings.setdefault((at_s, one.kind, one.name), row)
+
     def flush(self) -> None:
         """Write down what is kept in memory."""
         with self._lock:
@@ -140,14 +126,22 @@ class History:
         with self._lock:
             self._readings.clear()
             self._scores.clear()
+            self._findings.clear()
             if self._path.exists():
                 with _opened(self._path) as database:
-                    database.executescript("DELETE FROM readings; DELETE FROM scores; VACUUM;")
+                    database.executescript(
+                        "DELETE FROM readings; DELETE FROM scores; DELETE FROM findings; VACUUM;"
+                    )
 
     def scores(self, since_s: float) -> list[ScoreRow]:
         """What is on disk, oldest first."""
         query = "SELECT * FROM scores WHERE timestamp_s >= ? ORDER BY timestamp_s"
         return self._ask(list[ScoreRow], query, since_s)
+
+    def findings(self, since_s: float) -> list[FindingRow]:
+        """What is on disk, oldest first."""
+        query = "SELECT * FROM findings WHERE timestamp_s >= ? ORDER BY timestamp_s, kind, name"
+        return self._ask(list[FindingRow], query, since_s)
 
     def curve(
         self, name: str, since_s: float, step_s: int, mode: int | None = None
@@ -200,7 +194,7 @@ class History:
 
     def _flush(self) -> None:
         self._flushed_s = self._clock.monotonic_s()
-        if not self._readings and not self._scores:
+        if not self._readings and not self._scores and not self._findings:
             return
         try:
             with _opened(self._path) as database, database:
@@ -212,9 +206,13 @@ class History:
                     "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     [msgspec.structs.astuple(row) for row in self._scores],
                 )
+                database.executemany(
+                    "INSERT OR IGNORE INTO findings VALUES (?, ?, ?, ?, ?, ?)",
+                    [msgspec.structs.astuple(row) for row in self._findings.values()],
+                )
                 before_s = self._clock.now_s() - KEPT_S
-                for table in ("readings", "scores"):
-                    database.execute(f"DELETE FROM {table} WHERE timestamp_s < ?", [before_s])  # noqa: S608 - two names
+                for table in ("readings", "scores", "findings"):
+                    database.execute(f"DELETE FROM {table} WHERE timestamp_s < ?", [before_s])  # noqa: S608 - three names
         except (sqlite3.Error, OSError) as error:
             if not self._said:
                 _log.warning("the history cannot be written: %s", error)
@@ -223,6 +221,7 @@ class History:
                 return  # tried again at the next flush
         self._readings.clear()
         self._scores.clear()
+        self._findings.clear()
 
     def _ask(self, kind: type[T], query: str, *given: object) -> T:
         """Rows of the file as `kind`; none if there is no file, or none that can be read."""
@@ -248,14 +247,6 @@ def community_values(reading: Mapping[str, float]) -> dict[str, float]:
                 values[POOL + name] = float(value)
             break
     return values
-
-
-def why_of(row: ScoreRow) -> Why | None:
-    """What made this score high; None if it was not, or an older program wrote it."""
-    try:
-        return None if row.why is None else msgspec.json.decode(row.why, type=Why)
-    except ValueError:
-        return None
 
 
 def _path(name: str) -> str:

@@ -110,6 +110,7 @@ class Detector:
         """For the owner's page: quantities, what the reference expects of them, the score."""
         if isinstance(verdict, Score):
             self._history.judged(verdict)
+        self._history.found(moment_s, self._scorer.beside)
         detector = self._scorer.detector
         reader = Reader(detector)
         values = reader.values(numbers)

@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 import pytest
 from simulators.publisher import NOW_S, release
 from simulators.tiny_detector import HOT, USUAL, payload
+from simulators.watched_detector import days_of, watched
 
 from heatpool_client.history import (
     EXPECTED,
+    FINDING_S,
     FLUSH_S,
     KEPT_S,
     POOL,
-    Bin,
     History,
     community_values,
-    why_of,
 )
+from heatpool_client.history_rows import Bin, why_of
 from heatpool_client.telemetry import Telemetry
 from heatpool_client.watching import Detector
+from heatpool_client.web import own
+from heatpool_contract.scoring import Scorer
 
 if TYPE_CHECKING:
     from simulators.faketime import FakeTime
@@ -156,3 +159,26 @@ def test_clearing_leaves_nothing_in_the_file(history: History, home: Home) -> No
 
     assert history.mean("somethingrare", 0) is None
     assert b"somethingrare" not in home.history.read_bytes()
+
+
+def test_what_days_and_rules_found_is_kept_in_both_languages(
+    history: History, fake_time: FakeTime
+) -> None:
+    """Once in a quarter of an hour as long as it holds, under the detector's own words."""
+    scorer = Scorer(watched())
+    for time_ms, sent in days_of(30, 2, 9):
+        scorer.observe(time_ms, sent | {"hertz": 120.0 * (sent["hertz"] > 0)})
+        history.found(time_ms / 1000, scorer.beside)
+        fake_time.now_s = time_ms / 1000
+    history.flush()
+
+    rows = [row for row in history.findings(0) if row.kind == "rule"]
+    assert {(row.name, row.is_alarm) for row in rows} == {("hertz_high", True)}
+    assert len({row.timestamp_s for row in rows}) == len(rows) > 1
+    assert all(row.timestamp_s % FINDING_S == 0 for row in rows)
+    assert rows[0].text.startswith("hertz_high is broken")
+    assert rows[0].text_de != rows[0].text
+    (note,) = [
+        one for one in own.alarms_card(history, fake_time.now_s, 7).notes if one.kind == "rule"
+    ]
+    assert (note.title_de, note.is_alarm) == ("Wärmepumpe: bitte prüfen", True)

@@ -10,7 +10,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from heatpool_client.history import POOL, ScoreRow, why_of
+from heatpool_client.besides import TITLES, Finding, Note, keep
+from heatpool_client.history import POOL
+from heatpool_client.history_rows import ScoreRow, why_of
 from heatpool_client.scores import EPISODE_GAP_S
 from heatpool_client.web.shapes import (
     Alarm,
@@ -20,6 +22,7 @@ from heatpool_client.web.shapes import (
     CopCard,
     CurveCard,
     Moment,
+    NoteSeen,
     ScoresCard,
 )
 from heatpool_contract.community import COP, ELECTRICITY, HEAT, METRICS, WINDOW_DAYS
@@ -28,7 +31,8 @@ from heatpool_contract.explanation import sentence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heatpool_client.history import History, Why
+    from heatpool_client.history import History
+    from heatpool_client.history_rows import Why
     from heatpool_contract.answers import AveragesAnswer
     from heatpool_contract.detector import Derived, Detector, Field, Mode, Target
     from heatpool_contract.explanation import Contribution
@@ -75,7 +79,10 @@ def alarms_card(history: History, now_s: float, days: int) -> AlarmsCard:
         if row.timestamp_s - before.timestamp_s > EPISODE_GAP_S:
             episodes.append([])
         episodes[-1].append(row)
-    return AlarmsCard(days=days, alarms=[_alarm(one) for one in episodes[: -ALARMS_MAX - 1 : -1]])
+    notes = _notes(history, now_s - days * DAY_S)
+    return AlarmsCard(
+        days=days, notes=notes, alarms=[_alarm(one) for one in episodes[: -ALARMS_MAX - 1 : -1]]
+    )
 
 
 def curve_card(
@@ -191,6 +198,31 @@ def _alarm(rows: list[ScoreRow]) -> Alarm:
         usual_low=first.usual_low if first else None,
         usual_high=first.usual_high if first else None,
     )
+
+
+def _notes(history: History, since_s: float) -> list[NoteSeen]:
+    """Findings over time, newest first, by the rules of `besides`."""
+    notes: list[Note] = []
+    german: list[Note] = []
+    for row in history.findings(since_s):
+        for into, text in ((notes, row.text), (german, row.text_de)):
+            one = Finding(kind=row.kind, name=row.name, alarm=row.is_alarm, text=text)
+            keep(into, [one], row.timestamp_s)
+    pairs = zip(notes, german, strict=True)
+    return [
+        NoteSeen(
+            kind=one.kind,
+            name=one.name,
+            start_s=one.start_s,
+            end_s=one.end_s,
+            is_alarm=one.alarm,
+            title=TITLES[one.kind][0],
+            title_de=TITLES[one.kind][1],
+            text=one.text,
+            text_de=other.text,
+        )
+        for one, other in list(pairs)[: -ALARMS_MAX - 1 : -1]
+    ]
 
 
 def _heavy(parts: tuple[Contribution, ...]) -> tuple[Contribution, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from heatpool_client.besides import FindingKind
 from heatpool_client.faults import ErrorSeen
 from heatpool_contract.answers import AverageAnswer
 
@@ -56,11 +57,26 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     usual_high: float | None
 
 
+class NoteSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What days, hard rules or wear found, over time."""
+
+    kind: FindingKind
+    name: str
+    start_s: float
+    end_s: float
+    is_alarm: bool
+    title: str
+    title_de: str
+    text: str
+    text_de: str
+
+
 class AlarmsCard(msgspec.Struct, frozen=True, kw_only=True):
     """`GET /api/alarms`: newest first."""
 
     days: int
     alarms: list[Alarm]
+    notes: list[NoteSeen]
 
 
 class CurveCard(msgspec.Struct, frozen=True, kw_only=True):

@@ -177,8 +177,9 @@ async function alarms() {
   const days = $("days").value;
   try {
     const seen = await json(`api/alarms?days=${days}`);
-    put(place, { count: t("alarms.count", { n: number(seen.alarms.length), days: number(seen.days) }) });
-    $("alarm-list").replaceChildren(...(seen.alarms.length ? seen.alarms.map(alarmItem) : [el("li", { class: "quiet" }, t("alarms.none"))]));
+    const items = [...seen.alarms.map(alarmItem), ...seen.notes.map(noteItem)];
+    put(place, { count: t("alarms.count", { n: number(items.length), days: number(seen.days) }) });
+    $("alarm-list").replaceChildren(...(items.length ? items : [el("li", { class: "quiet" }, t("alarms.none"))]));
     shownAlarm = seen.alarms.find((one) => one.start_s === shownAlarm?.start_s) ?? seen.alarms[0] ?? null;
     await curve();
   } catch (trouble) {
@@ -200,6 +201,12 @@ function alarmItem(one) {
     el("p", { class: "quiet" }, [usual, t("alarms.peak", { peak: number(one.peak, 2), threshold: number(one.threshold, 2) })].filter(Boolean).join(" · ")),
     one.feature ? el("div", { class: "row" }, button) : null);
 }
+
+const noteItem = (one) =>
+  el("li", {},
+    el("span", { class: "sign", "data-is": one.is_alarm ? "alarm" : "warn" }, said(one.title, one.title_de)), " ",
+    el("strong", {}, `${moment(one.start_s)} – ${moment(one.end_s)}`),
+    el("p", {}, said(one.text, one.text_de)));
 
 async function curve() {
   if (!shownAlarm?.feature) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,8 +86,10 @@ def test_an_owner_sees_and_decides_in_a_running_pool(whole_pool: Pool, tmp_path:
         page.wait_for_selector("#optin", state="hidden")
         for _ in home.send(rows(own, 0.0, until_s)):
             pass
-        asyncio.run(posting.post([_before(one, until_s) for one in others], target, _ignore))
-        wait_for_release(whole_pool.stack, SLUG)
+        with ThreadPoolExecutor(1) as elsewhere:  # the browser's driver has the loop of this thread
+            before = [_before(one, until_s) for one in others]
+            elsewhere.submit(asyncio.run, posting.post(before, target, _ignore)).result()
+            elsewhere.submit(wait_for_release, whole_pool.stack, SLUG).result()
         page.click("#update")
         page.wait_for_selector("#model [data-put=verified][data-is=good]")
         detector = Detector(home)

@@ -191,3 +191,33 @@ def test_a_password_is_asked_for(household: Household, browser: Browser) -> None
         page.wait_for_selector(READY)
         page.click("#logout")
         page.wait_for_selector("#password")
+
+
+CARDS = {
+    "score": "Alarm; threshold 0.42, heating",
+    "alarms": "below the expected",
+    "comparison": "temp_flow: 34.9",
+    "cop": "3 °C:",
+    "ranking": "at least 25 homes; silver",
+    "pool": "homes with this model",
+    "status": "readings wait",
+}
+
+
+def test_each_card_works_in_a_page_of_somebody_elses(lived_in: Household, browser: Browser) -> None:
+    """The pieces of HTML in the documentation, all of them in one page."""
+    folder = Path(__file__).parents[2] / "docs" / "client" / "cards"
+    assert {path.stem for path in folder.glob("*.html")} == CARDS.keys()
+    html = "".join((folder / f"{name}.html").read_text("utf-8") for name in CARDS)
+    with served(lived_in.pool) as url, visiting(browser, url, now_s=NOW_S) as page:
+        page.route("**/mine", lambda route: route.fulfill(
+            body=html.replace("/heatpool/api/", "/api/"), content_type="text/html; charset=utf-8"
+        ))  # fmt: skip  # one page
+        page.goto(f"{url}/mine")
+        for name, words in CARDS.items():
+            page.wait_for_function(
+                "([name, words]) => document.querySelector(`.heatpool-${name} div`)"
+                ".textContent.includes(words)",
+                arg=[name, words],
+            )
+        screenshot(page, "cards")

@@ -50,6 +50,7 @@ function on(id, event, work) {
     try {
       await work();
     } catch (trouble) {
+      if (trouble.status === 401) return location.reload(); // the server began anew, or signed us out
       say(trouble.message, "alarm");
       $("said").scrollIntoView({ block: "nearest" });
     } finally {

@@ -163,6 +163,15 @@ class History:
         given = (_path(name), step_s, since_s, _path(EXPECTED + name), mode)
         return self._ask(list[tuple[int, float, float | None]], query, *given)
 
+    def steady_readings(self, mode: int, since_s: float) -> int:
+        """How many readings were steady in a mode."""
+        query = (
+            "SELECT count(*) FROM readings WHERE timestamp_s >= ?1"
+            " AND json_extract(measured, '$.\".mode\"') = ?2"
+        )
+        rows = self._ask(list[tuple[int]], query, since_s, mode)
+        return rows[0][0] if rows else 0
+
     def mean(self, name: str, since_s: float) -> tuple[int, float, float] | None:
         """Number, mean and peak of a quantity; None if there is none."""
         query = (

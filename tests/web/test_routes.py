@@ -12,13 +12,16 @@ import msgspec
 import pytest
 from simulators.hub import TOKEN, Reply
 from simulators.publisher import NOW_S
+from simulators.small_detector import small
 
 from heatpool_client import consent, pausing
+from heatpool_client.history import MODE, History
 from heatpool_client.home import read_private
 from heatpool_client.web import guard
 from heatpool_client.web.cards import StatusCard
 from heatpool_client.web.guard import CSRF_HEADER
 from heatpool_client.web.kept import FAILED_S, FRESH_S
+from heatpool_client.web.own import curve_card
 from heatpool_client.web.routes import Answered, Asked, Site
 from heatpool_client.web.shapes import (
     AlarmsCard,
@@ -359,6 +362,7 @@ def test_with_a_password_nothing_is_shown_without_it(household: Household) -> No
         ("GET", "/api/comparison?window=1y", 400),
         ("GET", "/api/curve?feature=a'b", 400),
         ("GET", "/api/curve", 400),
+        ("GET", "/api/curve?feature=cop&mode=a%20b", 400),
         ("DELETE", "/api/status", 405),
         ("OPTIONS", "/api/status", 405),
     ],
@@ -397,3 +401,23 @@ def test_every_answer_is_documented(household: Household) -> None:
     assert {get(Site(household.pool, None), f"/api/{name}").status for name in documented} == {
         200, 400, 409,
     }  # fmt: skip  # curve without a feature, export without consent
+
+
+def test_a_curve_is_of_the_mode_that_the_alarm_is_of(household: Household) -> None:
+    """Two modes judge the COP: the named one counts, else the one that ran most."""
+    bare = small()
+    heating = bare.modes[1]
+    warm = msgspec.structs.replace(heating.targets[0], usual=(1.0, 2.0, 3.0))
+    water = msgspec.structs.replace(heating, name="water", targets=(warm, *heating.targets[1:]))
+    detector = msgspec.structs.replace(bare, modes=(bare.modes[0], water, heating))
+    history = History(household.home.history, household.fake_time.clock())
+    for at_s, mode, cop in ((1, 1, 2.0), (61, 2, 4.0), (121, 2, 4.2)):
+        history.measured(NOW_S - at_s, {"cop": cop, MODE: float(mode)})
+    history.flush()
+
+    def seen(mode: str | None) -> CurveCard:
+        return curve_card(history, detector, ("cop", mode), (NOW_S, 1))
+
+    assert (seen("water").own, seen("water").usual_high) == ([2.0], 3.0)
+    assert (seen(None).own, seen(None).usual_high) == ([4.1], 4.8)
+    assert seen("heating") == seen(None)

@@ -86,23 +86,27 @@ def alarms_card(history: History, now_s: float, days: int) -> AlarmsCard:
 
 
 def curve_card(
-    history: History, detector: Detector | None, feature: str, span: tuple[float, int]
+    history: History,
+    detector: Detector | None,
+    feature: tuple[str, str | None],
+    span: tuple[float, int],
 ) -> CurveCard:
     """A quantity of the detector over time.
 
     Args:
         history: own readings.
         detector: says what is usual, and in which mode; None: all readings, without a band.
-        feature: name of the quantity.
+        feature: name of the quantity, and of the mode; None: the one it ran in most.
         span: now and the days before it.
     """
     now_s, days = span
-    found = _target(detector, feature)
+    name, mode = feature
+    found = _target(history, detector, name, (mode, now_s - days * DAY_S))
     index = found[0] if found else None
-    points = history.curve(feature, now_s - days * DAY_S, _step(days), index)
-    label, label_de, unit = _names(detector, feature)
+    points = history.curve(name, now_s - days * DAY_S, _step(days), index)
+    label, label_de, unit = _names(detector, name)
     return CurveCard(
-        feature=feature,
+        feature=name,
         label=label,
         label_de=label_de,
         unit=unit,
@@ -133,15 +137,15 @@ def compared(
 
 
 def cop_card(history: History, detector: Detector | None, now_s: float, days: int) -> CopCard:
-    """COP by outdoor temperature; with a detector steady readings in its heating mode."""
-    feature, mode = POOL + COP, None
+    """COP by outdoor temperature; with a detector steady readings in its busiest mode."""
+    feature, mode, since_s = POOL + COP, None, now_s - days * DAY_S
     for name in METRICS[COP].fields + _features(detector):
-        found = _target(detector, name)
+        found = _target(history, detector, name, (None, since_s))
         if found is not None and name.startswith("cop"):
             feature, mode = name, found[0]
             break
     outdoor = POOL + "temp_outdoor"
-    bins = history.by_bin(feature, outdoor, BIN_CELSIUS, now_s - days * DAY_S, mode)
+    bins = history.by_bin(feature, outdoor, BIN_CELSIUS, since_s, mode)
     return CopCard(
         days=days,
         bins=[
@@ -246,13 +250,20 @@ def _own(history: History, name: str, since_s: float) -> float | None:
     return None if found is None else found[1]
 
 
-def _target(detector: Detector | None, feature: str) -> tuple[int, Target] | None:
-    """The first mode that judges the quantity, and how."""
-    for index, mode in enumerate(detector.modes if detector else ()):
-        for target in mode.targets:
-            if target.field == feature:
-                return index, target
-    return None
+def _target(
+    history: History, detector: Detector | None, feature: str, within: tuple[str | None, float]
+) -> tuple[int, Target] | None:
+    """The mode that judges the quantity, and how: the named one, or that with most readings."""
+    wanted, since_s = within
+    judging = [
+        (index, target)
+        for index, mode in enumerate(detector.modes if detector else ())
+        for target in mode.targets
+        if target.field == feature and wanted in (None, mode.name)
+    ]
+    if len(judging) < 2:  # noqa: PLR2004 - nothing to choose from
+        return judging[0] if judging else None
+    return max(judging, key=lambda one: history.steady_readings(one[0], since_s))
 
 
 def _features(detector: Detector | None) -> tuple[str, ...]:

@@ -183,8 +183,9 @@ def _window(given: Mapping[str, str]) -> Window:
     return cast("Window", text)
 
 
-def _feature(given: Mapping[str, str]) -> str:
-    name = given.get("feature", "")
-    if not (name.isidentifier() and len(name) <= NAME_CHARS_MAX):
-        raise Denied(400, "deny.parameter")
-    return name
+def _feature(given: Mapping[str, str]) -> tuple[str, str | None]:
+    name, mode = given.get("feature", ""), given.get("mode")
+    for one in (name, mode or "any"):
+        if not (one.isidentifier() and len(one) <= NAME_CHARS_MAX):
+            raise Denied(400, "deny.parameter")
+    return name, mode

@@ -104,7 +104,7 @@ export class Chart {
     const { x, band } = this.data;
     const wide = x[x.length - 1] - x[0] > 2 * DAY_S;
     const axis = { stroke: colour("--quiet"), font: "12px system-ui, sans-serif", grid: { stroke: colour("--edge"), width: 1 }, ticks: { stroke: colour("--edge"), width: 1 } };
-    const xValue = (value) => (this.time ? (wide ? shortDate(value) : clock(value)) : number(value, 0));
+    const xValue = (value) => (this.time ? (wide ? shortDate(value) : clock(value)) : number(value, Number.isInteger(value) ? 0 : 1));
     const steps = (splits) => {
       const step = splits.length > 1 ? Math.abs(splits[1] - splits[0]) : 1;
       const digits = [0, 1, 2].find((some) => Math.abs(step * 10 ** some - Math.round(step * 10 ** some)) < 1e-6);

@@ -189,6 +189,9 @@ async function alarms() {
   }
 }
 
+const span = (one) =>
+  one.end_s - one.start_s < 60 ? moment(one.start_s) : `${moment(one.start_s)} – ${moment(one.end_s)}`;
+
 function alarmItem(one) {
   const sentences = said(one.sentences, one.sentences_de);
   const name = said(one.label, one.label_de);
@@ -197,7 +200,7 @@ function alarmItem(one) {
   const usual = one.usual_low === null ? null : t("alarms.usual", { low: reading(one.usual_low), high: withUnit(one.usual_high, one.unit) });
   return el("li", {},
     el("span", { class: "sign", "data-is": one.is_alarm ? "alarm" : "warn" }, t(one.is_alarm ? "alarms.alarm" : "alarms.learning")), " ",
-    el("strong", {}, `${moment(one.start_s)} – ${moment(one.end_s)}`),
+    el("strong", {}, span(one)),
     ...sentences.map((sentence) => el("p", {}, sentence)),
     el("p", { class: "quiet" }, [usual, t("alarms.peak", { peak: number(one.peak, 2), threshold: number(one.threshold, 2) })].filter(Boolean).join(" · ")),
     one.feature ? el("div", { class: "row" }, button) : null);
@@ -206,7 +209,7 @@ function alarmItem(one) {
 const noteItem = (one) =>
   el("li", {},
     el("span", { class: "sign", "data-is": one.is_alarm ? "alarm" : "warn" }, said(one.title, one.title_de)), " ",
-    el("strong", {}, `${moment(one.start_s)} – ${moment(one.end_s)}`),
+    el("strong", {}, span(one)),
     el("p", {}, said(one.text, one.text_de)));
 
 async function curve() {
@@ -214,7 +217,7 @@ async function curve() {
     $("curve-h").textContent = t("curve.heading");
     return charts.curve.empty(t("curve.none"));
   }
-  const seen = await json(`api/curve?feature=${encodeURIComponent(shownAlarm.feature)}&days=${$("days").value}`);
+  const seen = await json(`api/curve?${new URLSearchParams({ feature: shownAlarm.feature, mode: shownAlarm.mode, days: $("days").value })}`);
   const label = said(seen.label, seen.label_de);
   $("curve-h").textContent = `${label}${seen.unit ? ` (${seen.unit})` : ""}`;
   Object.assign(charts.curve, { label, unit: seen.unit });

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import rich_click as click
 
-from heatpool_client import consent, erasure, setup
+from heatpool_client import consent, consent_record, erasure, setup
 from heatpool_client.commands.shell import lines_of, shared_options
 from heatpool_client.faults import ClientError, Exit, Fault
 from heatpool_client.version import CLIENT_VERSION
 
 if TYPE_CHECKING:
     from heatpool_client.commands.shell import Shell
+    from heatpool_client.pool import Pool
 
 
 class InitOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +58,8 @@ class ConsentReport(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     dropped: int | None = None
     """Readings that waited and were dropped by the withdrawal."""
+    record: consent_record.Seen | None = None
+    """What the pool has recorded of it."""
     erasure: erasure.Erasure | None = None
 
 
@@ -146,6 +149,9 @@ def consent_command(
             raise ClientError(Fault.INSTALLATION_ERASED, f"{shell.home.root}-2")
         shell.home.create()
         _grant(shell, accept, "option")
+        if shell.home.config.exists():
+            with shell.pool() as pool:
+                _record(shell, pool)
     elif withdraw:
         consent.withdraw(shell.home, shell.clock.now_s())
         dropped = _forget(shell, erase=erase)
@@ -159,6 +165,7 @@ def consent_command(
         last=None if standing == "damaged" else consent.current(shell.home),
         text=shown,
         dropped=dropped,
+        record=consent_record.seen(shell.home, shell.environ),
         erasure=erasure.last(shell.home),
     )
     if shown is not None and not shell.as_json:
@@ -201,12 +208,24 @@ def _forget(shell: Shell, *, erase: bool) -> int | None:
         if erase:
             erasure.queue(shell.home, pool.config.installation_id, shell.clock.now_s())
         dropped = pool.spool.empty() if shell.home.spool.exists() else None
+        _record(shell, pool)  # before the erasure: with it the pool forgets the key
         if erase and (sent := erasure.send(pool, at_once=True)) and sent.confirmed_s is None:
             shell.say(
                 f"The pool could not be asked yet ({sent.problem}); `heatpool send` tries again.",
                 f"Noch nicht angefragt ({sent.problem}); `heatpool send` versucht es erneut.",
             )
     return dropped
+
+
+def _record(shell: Shell, pool: Pool) -> None:
+    """Have the pool record what was decided; what does not go now waits."""
+    recorded = consent_record.send(pool, at_once=True)
+    if recorded.standing == "waiting":
+        shell.say(
+            f"Not recorded at the pool yet ({recorded.problem}); `heatpool send` tries again.",
+            f"Noch nicht beim Datenpool vermerkt ({recorded.problem}); `heatpool send` versucht es "
+            "erneut.",
+        )
 
 
 def _decide(shell: Shell, accepted: str | None) -> tuple[str | None, consent.Means]:
@@ -239,6 +258,7 @@ def _register_if_possible(shell: Shell) -> bool:
     try:
         with shell.pool() as pool:
             pool.register()
+            _record(shell, pool)
     except ClientError as error:
         if error.exit not in (Exit.UNREACHABLE, Exit.NO_CONSENT, Exit.SETUP):
             raise

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from heatpool_client.pool import Pool
 
 PATH: Final = "/api/v1/consent"
-REFUSALS_MAX: Final = 8  # over three days: a wrong token is mended, an older hub brought up to date
+REFUSALS_MAX: Final = 8  # within three days: a wrong token is mended, an older hub brought up to date
 REFUSED_S_FIRST: Final = 3600.0
 Standing = Literal["none", "recorded", "waiting", "held", "refused", "no_key"]
 _TEXTS: Final[dict[Standing, Words]] = {

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from heatpool_client.pool import Pool
 
 PATH: Final = "/api/v1/consent"
-REFUSALS_MAX: Final = 8  # within three days: a wrong token is mended, an older hub brought up to date
+REFUSALS_MAX: Final = 8  # within three days: a token is mended, an older hub brought up to date
 REFUSED_S_FIRST: Final = 3600.0
 Standing = Literal["none", "recorded", "waiting", "held", "refused", "no_key"]
 _TEXTS: Final[dict[Standing, Words]] = {
@@ -159,7 +159,8 @@ def _standing(home: Home) -> tuple[Recording, list[bytes]]:
 def _send_next(pool: Pool, *, at_once: bool, randomness: Callable[[int], bytes]) -> bool:
     """One event; whether the next one may follow."""
     state, waiting = _standing(pool.home)
-    if not waiting or not (at_once or wishes.is_due(state, pool.clock.now_s())):
+    due = wishes.is_due(state, pool.clock.now_s())
+    if not waiting or not (at_once or due):
         return False
     try:
         permit = consent.for_record(pool.home, pool.environ)
@@ -168,6 +169,8 @@ def _send_next(pool: Pool, *, at_once: bool, randomness: Callable[[int], bytes])
     try:
         confirmed = _ask(pool, permit, waiting[0], randomness)
     except Refused as error:
+        if not due:  # tried by hand: counts for nothing, and puts nothing off
+            return False
         state = _refused(pool, state, waiting[0], error)
     except ClientError as error:
         state = wishes.failed(state, error, pool.clock)

@@ -220,7 +220,7 @@ class Hub:
         installation = InstallationId(seen.path.rsplit("/", 1)[-1])
         asked = Asked(method="DELETE", path=seen.path, body=seen.body, installation=installation)
         try:
-            verify_request(seen.headers, asked, NOW_S)
+            verify_request(seen.headers, asked, int(self.now_s))
         except SealRefused:
             return refusal(Refusal.TOKEN_WRONG)
         self.erased.append(installation)

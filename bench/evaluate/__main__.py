@@ -37,7 +37,7 @@ ROOT: Final = Path(__file__).parents[2]
 DATA: Final = Path(os.environ.get("HEATPOOL_DATA", ROOT.parent / "shared" / "data"))
 SIMULATED: Final = tuple(f"simulate-{period.name}" for period in recordings.PERIODS)
 JUDGED: Final = tuple(f"fleet-{period.name}" for period in recordings.PERIODS[1:])
-PARTS: Final = (*SIMULATED, "train", *JUDGED, "home", "ablation", "baselines", "skab", "lbnl")
+PARTS: Final = (*SIMULATED, "train", *JUDGED, "home", "skab", "lbnl", "baselines", "ablation")
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def _measured(part: str, out: Path, folder: Path) -> msgspec.Struct | None:
         "home": lambda: at_home.evaluate(folder, payload.read_bytes()),
         "ablation": lambda: ablation.evaluate(folder, lambda title: _variant_file(out, title)),
         "baselines": lambda: fleet_baselines.evaluate(folder),
-        "skab": lambda: skab.evaluate(DATA),
+        "skab": lambda: skab.evaluate(DATA, out / "parts" / "skab"),
         "lbnl": lambda: lbnl.evaluate(DATA),
     }
     return simple[part]()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import matplotlib as mpl
 import numpy as np
 
-from evaluate import fleet, skab
+from evaluate import fleet, published, skab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +38,9 @@ def skab_plane(result: SkabResult, path: Path) -> None:
     curve = np.array(result.curve)
     axes.plot(curve[:, 0], curve[:, 1], color=OURS, label="heatpool, as the threshold falls")
     for row in result.rows:
-        if row.files == "all" and row.detector == "heatpool (river HST)":
+        if row.files == "all" and row.detector == skab.OURS:
             axes.plot(row.far_percent[0], row.mar_percent[0], "o", color=OURS, label="reported")
-    for name, _, far, mar in skab.PUBLISHED:
+    for name, _, far, mar in published.SKAB:
         axes.plot(far, mar, "s", color=OTHERS, markersize=5)
         axes.annotate(name, (far, mar), xytext=(4, 3), textcoords="offset points", fontsize=8)
     axes.set(

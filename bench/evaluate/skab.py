@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
-from evaluate import baselines, measures
+from evaluate import baselines, measures, store
 from evaluate.altered import altered
 from evaluate.measures import Pooled, Scores
 from heatpool_trainer import channel_fit, forest, rebuild
@@ -32,29 +33,15 @@ if TYPE_CHECKING:
     from heatpool_trainer.catalogue import Catalogue
     from heatpool_trainer.native import Floats
 
+OURS: Final = "heatpool (river HST)"
 TRAINING_ROWS: Final = 400
 QUANTILE: Final = 0.9975  # of 400 training scores: the second highest
 SEEDS: Final = tuple(range(1, 11))
 FORESTS: Final = 5
 MEAN_ROWS: Final = 60
 WATER: Final = "Thermocouple"
-FILES_PUBLISHED: Final = 34
 CHOSEN_ON: Final = ("valve1", "valve2")
 FAR_PERCENT: Final = (13.5, 27.0)
-
-PUBLISHED: Final = (
-    ("Conv-AE", 0.78, 13.55, 28.02),
-    ("MSET", 0.78, 39.73, 14.13),
-    ("T2 + Q", 0.76, 26.62, 24.92),
-    ("LSTM-AE", 0.74, 29.96, 25.92),
-    ("T2", 0.66, 19.21, 42.60),
-    ("LSTM-VAE", 0.56, 9.13, 55.03),
-    ("Vanilla LSTM", 0.54, 12.54, 59.53),
-    ("Vanilla AE", 0.39, 2.59, 75.15),
-    ("MSCRED", 0.36, 49.94, 69.88),
-    ("Isolation forest", 0.29, 2.56, 82.89),
-)
-"""Leaderboard of SKAB's repository, outlier task, all 34 files: F1, FAR, MAR."""
 
 
 class Run(msgspec.Struct, frozen=True, eq=False):
@@ -111,44 +98,68 @@ def read(folder: Path) -> list[Run]:
     return runs
 
 
-def evaluate(folder: Path) -> SkabResult | None:
-    """Everything; None where no file is."""
+def evaluate(folder: Path, cache: Path) -> SkabResult | None:
+    """Everything; None where no file is.
+
+    Args:
+        folder: of the recordings.
+        cache: keeps the scores of each detector and seed, so that a run goes on where it ended.
+    """
     runs = read(folder / "skab")
     if not runs:
         return None
-    catalogue = load_catalogue(Path(__file__).with_name("skab.toml"))
     judged: dict[str, list[list[Scores]]] = {}
     with altered(forest, "structure", functools.cache(forest.structure)):
-        judged["heatpool (river HST)"] = [
-            [ours(run, catalogue, seed) for run in runs] for seed in SEEDS
-        ]
-        judged["  without whitening"] = _variant(runs, catalogue, SEEDS[:2], whitening=False)
-        judged["  water temperature as a target"] = _variant(
-            runs, _with_water(catalogue), SEEDS[:2]
-        )
-        judged["  means of 15 s"] = _variant(runs, _with_mean(catalogue, 15), SEEDS[:2])
-        judged["  single rows, no mean"] = _variant(runs, _with_mean(catalogue, 1), SEEDS[:2])
-    for name, scorer in baselines.ALL:
-        seeds = SEEDS[:3] if scorer is baselines.isolation_forest else SEEDS[:1]
-        judged[name] = [[_baseline(run, run.rows, scorer, seed) for run in runs] for seed in seeds]
-    for name, scorer in baselines.ALL[2:]:
-        judged[f"{name}, on our features"] = [
-            [_baseline(run, features_of(run), scorer, SEEDS[0]) for run in runs]
-        ]
+        for name, seeds, scorer in _detectors():
+            judged[name] = [_kept(cache, f"{name} {seed}", runs, scorer, seed) for seed in seeds]
     rows = [row for name, seeds in judged.items() for row in _rows(name, runs, seeds)]
-    rows += _fixed("predecessor's trainer at its threshold 0.7", judged[baselines.ALL[0][0]], runs)
-    rows += _fixed("always alarming", judged[baselines.ALL[0][0]], runs, threshold=-np.inf)
-    best = judged["heatpool (river HST)"]
+    predecessor = judged[baselines.ALL[0][0]]
+    rows += _fixed("predecessor's trainer at its threshold 0.7", predecessor, runs)
+    rows += _fixed("always alarming", predecessor, runs, threshold=-np.inf)
     curve = []
     for quantile in 1.0 - np.geomspace(1e-4, 0.2, 30):
-        points = [measures.at_training_quantile(files, float(quantile)) for files in best]
+        points = [measures.at_training_quantile(one, float(quantile)) for one in judged[OURS]]
         curve.append(
             (_mean(one.far_percent for one in points), _mean(one.mar_percent for one in points))
         )
     return SkabResult(tuple(run.name for run in runs), tuple(rows), tuple(curve))
 
 
-def ours(run: Run, catalogue: Catalogue, seed: int) -> Scores:
+def _detectors() -> list[tuple[str, tuple[int, ...], Callable[[Run, int], Scores]]]:
+    """Name, seeds, and how a run is scored."""
+    catalogue = load_catalogue(Path(__file__).with_name("skab.toml"))
+    mine = functools.partial(ours, catalogue)
+    found: list[tuple[str, tuple[int, ...], Callable[[Run, int], Scores]]] = [
+        (OURS, SEEDS, mine),
+        ("  without whitening", SEEDS[:1], functools.partial(_unwhitened, catalogue)),
+        ("  water temperature as a target", SEEDS[:1], functools.partial(ours, _water(catalogue))),
+        ("  means of 15 s", SEEDS[:1], functools.partial(ours, _with_mean(catalogue, 15))),
+        ("  single rows, no mean", SEEDS[:1], functools.partial(ours, _with_mean(catalogue, 1))),
+    ]
+    for name, scorer in baselines.ALL:
+        seeds = SEEDS[:3] if scorer is baselines.isolation_forest else SEEDS[:1]
+        found.append((name, seeds, functools.partial(_raw, scorer)))
+    for name, scorer in baselines.ALL[2:]:
+        found.append((f"{name}, on our features", SEEDS[:1], functools.partial(_means, scorer)))
+    return found
+
+
+def _kept(
+    cache: Path, name: str, runs: Sequence[Run], scorer: Callable[[Run, int], Scores], seed: int
+) -> list[Scores]:
+    path = cache / (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + ".msgpack")
+    if not path.exists():
+        found = [scorer(run, seed) for run in runs]
+        raw = [(one.training.tolist(), one.rest.tolist()) for one in found]
+        store.write_bytes(path, msgspec.msgpack.encode(raw))
+    kept = msgspec.msgpack.decode(path.read_bytes(), type=list[tuple[list[float], list[float]]])
+    return [
+        Scores(np.array(training), np.array(rest), run.labels[TRAINING_ROWS:])
+        for run, (training, rest) in zip(runs, kept, strict=True)
+    ]
+
+
+def ours(catalogue: Catalogue, run: Run, seed: int) -> Scores:
     """Train on the first 400 rows, score all, as a release would be made and used."""
     plan = TrainingPlan(
         model="skab",
@@ -177,12 +188,9 @@ def features_of(run: Run) -> Floats:
     return means
 
 
-def _variant(
-    runs: Sequence[Run], catalogue: Catalogue, seeds: Sequence[int], *, whitening: bool = True
-) -> list[list[Scores]]:
-    shrinkage = channel_fit.SHRINKAGE if whitening else 1.0
-    with altered(channel_fit, "SHRINKAGE", shrinkage):
-        return [[ours(run, catalogue, seed) for run in runs] for seed in seeds]
+def _unwhitened(catalogue: Catalogue, run: Run, seed: int) -> Scores:
+    with altered(channel_fit, "SHRINKAGE", 1.0):
+        return ours(catalogue, run, seed)
 
 
 def _with_mean(catalogue: Catalogue, rows: int) -> Catalogue:
@@ -194,7 +202,7 @@ def _with_mean(catalogue: Catalogue, rows: int) -> Catalogue:
     )
 
 
-def _with_water(catalogue: Catalogue) -> Catalogue:
+def _water(catalogue: Catalogue) -> Catalogue:
     (profile,) = catalogue.profiles
     (mode,) = profile.modes
     water = msgspec.structs.replace(mode.targets[0], fields=(WATER,))
@@ -202,6 +210,14 @@ def _with_water(catalogue: Catalogue) -> Catalogue:
     return msgspec.structs.replace(
         catalogue, profiles=(msgspec.structs.replace(profile, modes=(mode,)),)
     )
+
+
+def _raw(scorer: baselines.Scorer, run: Run, seed: int) -> Scores:
+    return _baseline(run, run.rows, scorer, seed)
+
+
+def _means(scorer: baselines.Scorer, run: Run, seed: int) -> Scores:
+    return _baseline(run, features_of(run), scorer, seed)
 
 
 def _baseline(run: Run, rows: Floats, scorer: baselines.Scorer, seed: int) -> Scores:

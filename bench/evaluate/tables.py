@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from evaluate import fleet, skab
+from evaluate import fleet, published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,10 +43,10 @@ def missing(title: str, why: str) -> Table:
 def skab_table(result: SkabResult) -> list[Table]:
     """Ours and theirs, on all files present; then apart by what was used to choose."""
     header = ("detector", "F1", "FAR %", "MAR %", "MAR at FAR 13.5", "MAR at FAR 27", "mean AUC")
-    published = [
-        (f"{name} (published, all {skab.FILES_PUBLISHED} files)", f"{f1:.2f}", f"{far:.2f}",
+    board = [
+        (f"{name} (published, all {published.FILES} files)", f"{f1:.2f}", f"{far:.2f}",
          f"{mar:.2f}", "", "", "")
-        for name, f1, far, mar in skab.PUBLISHED
+        for name, f1, far, mar in published.SKAB
     ]  # fmt: skip
     groups = {
         "all": f"SKAB, the {len(result.files)} files present",
@@ -69,7 +69,7 @@ def skab_table(result: SkabResult) -> list[Table]:
             if row.files == group
         ]
         if rows:
-            more = published if group == "all" else []
+            more = board if group == "all" else []
             tables.append(Table(title, header, (*rows, *more)))
     return tables
 

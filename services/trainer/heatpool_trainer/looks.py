@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from heatpool_contract.detector import Detector
     from heatpool_trainer.catalogue import Catalogue
     from heatpool_trainer.features import Rows, Values
+    from heatpool_trainer.plan import TrainingPlan
 
     Homes: TypeAlias = Iterable[HomeSeries | StoredHome]
 
@@ -68,7 +69,7 @@ def third_look(
     parts: int,
     models: Sequence[Detector],
     folds: Mapping[str, int],
-    vectors_max: int,
+    plan: TrainingPlan,
     home: HomeSeries | StoredHome,
 ) -> Third:
     """Running means of residuals under every model."""
@@ -77,7 +78,7 @@ def third_look(
         blanked += impossible(models[-1], series)
         if series.home in folds:
             fold = folds[series.home]
-            inputs[series.home] = cross_fit.home_inputs(models, found, fold, vectors_max)
+            inputs[series.home] = cross_fit.home_inputs(models, found, fold, plan)
     return Third(inputs, blanked)
 
 

@@ -100,7 +100,7 @@ def _train(
     folds = {name: number % plan.folds for number, name in enumerate(names)}
     models = _models(blank, outline, samples, folds, plan, crew)
     inputs: dict[str, HomeInputs] = {}
-    again = partial(third_look, catalogue, parts, models, folds, plan.vectors_per_home_max)
+    again = partial(third_look, catalogue, parts, models, folds, plan)
     for third in crew.each("residuals", again, used):
         cleaned += Cleaned(impossible=third.impossible)
         inputs.update(third.inputs)

@@ -16,7 +16,6 @@ from evaluate import fleet, published
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evaluate.ablation import AblationResult
     from evaluate.at_home import HomeResult
     from evaluate.fleet import FleetResult, Healthy, Outcome
     from evaluate.fleet_baselines import BaselinesResult
@@ -189,12 +188,13 @@ def compared(title: str, results: Sequence[FleetResult], remark: str) -> Table:
     return Table(title, FLEET_HEADER, rows, remark)
 
 
-def ablation_table(result: AblationResult) -> Table:
+def ablation_table(variants: Sequence[FleetResult], planned: int) -> Table:
     """One line a variant."""
     return compared(
         "Ablation: one choice taken out at a time",
-        result.variants,
-        "Trained on 16 homes and 42 days; a third of the reported homes' winter plays.",
+        variants,
+        f"{len(variants)} of {planned} variants measured. Trained on 16 homes and 42 days; a third "
+        "of the reported homes' winter plays.",
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evaluate.fleet import FleetResult, Healthy, Outcome
     from evaluate.fleet_baselines import BaselinesResult
     from evaluate.lbnl import LbnlResult
-    from evaluate.skab import SkabResult
+    from evaluate.skab import Row, SkabResult
 
 LEVELS: Final = ("light", "moderate", "severe")
 
@@ -60,9 +60,7 @@ def skab_table(result: SkabResult) -> list[Table]:
                 _pair(row.f1, 3),
                 _pair(row.far_percent, 1),
                 _pair(row.mar_percent, 1),
-                f"{row.mar_at[0]:.1f}",
-                f"{row.mar_at[1]:.1f}",
-                f"{row.auc:.3f}",
+                *_swept(row),
             )
             for row in result.rows
             if row.files == group
@@ -237,6 +235,13 @@ def text(table: Table) -> str:
         for row in everything
     ]
     return "\n".join(itertools.chain([table.title], lines, [table.remark, ""]))
+
+
+def _swept(row: Row) -> tuple[str, str, str]:
+    """Nothing for a fixed rule: there is no threshold to sweep."""
+    if row.fixed:
+        return ("", "", "")
+    return (f"{row.mar_at[0]:.1f}", f"{row.mar_at[1]:.1f}", f"{row.auc:.3f}")
 
 
 def _pair(value: tuple[float, float], digits: int) -> str:

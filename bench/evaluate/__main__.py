@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -85,7 +84,7 @@ def _measured(part: str, out: Path, folder: Path) -> msgspec.Struct | None:
         return fleet.judge(folder, part, payload.read_bytes(), (_period(part),))
     simple: dict[str, Callable[[], msgspec.Struct | None]] = {
         "home": lambda: at_home.evaluate(folder, payload.read_bytes()),
-        "ablation": lambda: ablation.evaluate(folder, lambda title: _variant_file(out, title)),
+        "ablation": lambda: ablation.evaluate(folder, lambda title: _variant(out, title)),
         "baselines": lambda: fleet_baselines.evaluate(folder),
         "skab": lambda: skab.evaluate(DATA, out / "parts" / "skab"),
         "lbnl": lambda: lbnl.evaluate(DATA),
@@ -97,8 +96,8 @@ def _period(part: str) -> recordings.Period:
     return next(one for one in recordings.PERIODS if one.name == part.partition("-")[2])
 
 
-def _variant_file(out: Path, title: str) -> Path:
-    return out / "parts" / "variants" / (re.sub(r"[^a-z0-9]+", "-", title.lower()) + ".json")
+def _variant(out: Path, title: str) -> Path:
+    return page.result_file(out, f"variants/{page.variant_name(title)}")
 
 
 if __name__ == "__main__":

@@ -59,23 +59,30 @@ def variants() -> list[Variant]:
     shipped = load_catalogue()
     return [
         Variant("as shipped", shipped),
+        Variant("raw readings, no reference", _raw(shipped)),
         Variant("no own normal of the home", _profile(shipped, home_channel=False)),
-        Variant("no home effect in the reference", shipped, context=_no_home_effect),
         Variant("no whitening", shipped, context=_constant(channel_fit, "SHRINKAGE", 1.0)),
-        Variant("whitening with little shrinkage", shipped,
-                context=_constant(channel_fit, "SHRINKAGE", 0.05)),
         Variant("single readings, no mean", _modes(shipped, mean=60.0)),
+        Variant("T2 of the same features instead of trees", shipped, context=_t2),
+        Variant("own normal learnt in the first days only", shipped,
+                plan=msgspec.structs.replace(PLAN, learnings_max=1)),
+        Variant("trees of river's window, 250", shipped, context=_last_window),
+        Variant("trees cut close to the data", _profile(shipped, squash=2.0)),
+        Variant("no home effect in the reference", shipped, context=_no_home_effect),
+        Variant("no compressor speed among the conditions", _conditions(shipped, 2)),
+        Variant("heating and hot water as one mode", _one_mode(shipped)),
         Variant("unsteady readings too", _modes(shipped, settle=0.0, rates=())),
         Variant("no smoothing of scores", _modes(shipped, smoothing=60.0)),
-        Variant("trees cut close to the data", _profile(shipped, squash=2.0)),
-        Variant("trees of river's window, 250", shipped, context=_last_window),
         Variant("one forest of 100 trees", shipped,
                 plan=msgspec.structs.replace(PLAN, seeds=(1,))),
-        Variant("heating and hot water as one mode", _one_mode(shipped)),
-        Variant("no compressor speed among the conditions", _conditions(shipped, 2)),
-        Variant("raw readings, no reference", _raw(shipped)),
-        Variant("T2 of the same features instead of trees", shipped, context=_t2),
+        Variant("whitening with little shrinkage", shipped,
+                context=_constant(channel_fit, "SHRINKAGE", 0.05)),
     ]  # fmt: skip  # one variant a line
+
+
+def titles() -> list[str]:
+    """Of all variants, in order."""
+    return [one.title for one in variants()]
 
 
 def evaluate(folder: Path, done: Callable[[str], Path]) -> AblationResult:

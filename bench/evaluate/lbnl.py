@@ -96,17 +96,22 @@ def read(path: Path) -> list[Day]:
     with path.open(encoding="utf-8-sig") as file:
         header, *rows = csv.reader(file)
     names = [re.sub(r"[^A-Za-z0-9_]+", "_", name.strip()) for name in header[1:]]
-    values = np.array([[float(cell) for cell in row[1:]] for row in rows])
+    values = np.array([[_number(cell) for cell in row[1:]] for row in rows])
     stamps = [datetime.strptime(row[0], "%m/%d/%Y %H:%M").replace(tzinfo=UTC) for row in rows]
     times_ms = np.array([int(stamp.timestamp() * 1000) for stamp in stamps])
     days = []
     for first in range(0, len(values), DAY_ROWS):
         part = slice(first, first + DAY_ROWS)
         columns = {name: values[part, place] for place, name in enumerate(names[:-1])}
-        faulty = bool(values[part, -1].any())
+        faulty = bool(np.nanmax(values[part, -1]) > 0)
         series = HomeSeries(f"{first // DAY_ROWS:02d}", times_ms[part], columns)
         days.append(Day(stamps[first].date().isoformat(), faulty, series))
     return days
+
+
+def _number(cell: str) -> float:
+    """Missing where the spreadsheet had an error (`#VALUE!`)."""
+    return float("nan") if cell.startswith("#") else float(cell)
 
 
 def evaluate(folder: Path) -> LbnlResult | None:

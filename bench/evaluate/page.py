@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
 from evaluate import plots, recordings, store, tables
-from evaluate.ablation import AblationResult
+from evaluate.ablation import titles
 from evaluate.at_home import HomeResult
 from evaluate.fleet import FleetResult
 from evaluate.fleet_baselines import BaselinesResult
@@ -47,6 +48,11 @@ def result_file(out: Path, part: str) -> Path:
     return out / "parts" / f"{part}.json"
 
 
+def variant_name(title: str) -> str:
+    """An ablation's file."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower())
+
+
 def write(out: Path) -> Path:
     """Write the page; returns where it is."""
     out.mkdir(parents=True, exist_ok=True)
@@ -62,10 +68,12 @@ def write(out: Path) -> Path:
         shown.append(tables.home_table(home))
     else:
         shown.append(tables.missing("At home", "needs the fleet part"))
-    if ablation := _load(out, "ablation", AblationResult):
+    measured = [_load(out, f"variants/{variant_name(one)}", FleetResult) for one in titles()]
+    variants = [one for one in measured if one is not None]
+    if variants:
         title = "One choice taken out at a time"
-        plots.compared(ablation.variants, title, out / "ablation.png")
-        shown += [tables.ablation_table(ablation), out / "ablation.png"]
+        plots.compared(variants, title, out / "ablation.png")
+        shown += [tables.ablation_table(variants, len(measured)), out / "ablation.png"]
     else:
         shown.append(tables.missing("Ablation", "`make evaluate PARTS=ablation` has not finished"))
     if others := _load(out, "baselines", BaselinesResult):

@@ -68,6 +68,8 @@ class Row(msgspec.Struct, frozen=True):
     mar_at: tuple[float, float]
     """At the false alarm rates of `FAR_PERCENT`."""
     auc: float
+    fixed: bool = False
+    """Judged by a rule that no threshold belongs to."""
 
 
 class SkabResult(msgspec.Struct, frozen=True):
@@ -261,6 +263,7 @@ def _rows(
                     for files in picked
                     for one in files
                 ),
+                fixed=judge is not None,
             )
         )
     return rows

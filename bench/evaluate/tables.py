@@ -16,12 +16,11 @@ from evaluate import fleet, published
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evaluate.ablation import AblationResult
     from evaluate.at_home import HomeResult
     from evaluate.fleet import FleetResult, Healthy, Outcome
     from evaluate.fleet_baselines import BaselinesResult
     from evaluate.lbnl import LbnlResult
-    from evaluate.skab import SkabResult
+    from evaluate.skab import Row, SkabResult
 
 LEVELS: Final = ("light", "moderate", "severe")
 
@@ -61,9 +60,7 @@ def skab_table(result: SkabResult) -> list[Table]:
                 _pair(row.f1, 3),
                 _pair(row.far_percent, 1),
                 _pair(row.mar_percent, 1),
-                f"{row.mar_at[0]:.1f}",
-                f"{row.mar_at[1]:.1f}",
-                f"{row.auc:.3f}",
+                *_swept(row),
             )
             for row in result.rows
             if row.files == group
@@ -189,12 +186,13 @@ def compared(title: str, results: Sequence[FleetResult], remark: str) -> Table:
     return Table(title, FLEET_HEADER, rows, remark)
 
 
-def ablation_table(result: AblationResult) -> Table:
+def ablation_table(variants: Sequence[FleetResult], planned: int) -> Table:
     """One line a variant."""
     return compared(
         "Ablation: one choice taken out at a time",
-        result.variants,
-        "Trained on 16 homes and 42 days; a third of the reported homes' winter plays.",
+        variants,
+        f"{len(variants)} of {planned} variants measured. Trained on 16 homes and 42 days; a third "
+        "of the reported homes' winter plays.",
     )
 
 
@@ -237,6 +235,13 @@ def text(table: Table) -> str:
         for row in everything
     ]
     return "\n".join(itertools.chain([table.title], lines, [table.remark, ""]))
+
+
+def _swept(row: Row) -> tuple[str, str, str]:
+    """Nothing for a fixed rule: there is no threshold to sweep."""
+    if row.fixed:
+        return ("", "", "")
+    return (f"{row.mar_at[0]:.1f}", f"{row.mar_at[1]:.1f}", f"{row.auc:.3f}")
 
 
 def _pair(value: tuple[float, float], digits: int) -> str:

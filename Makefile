@@ -71,6 +71,9 @@ chaos: setup  ## every fault under load: kills, freezes, full disks; about half 
 bench-pipeline: setup  ## the pipeline beside vmagent and the bare store; growth with homes
 	PATH="$(CURDIR)/$(RUN):$$PATH" PYTHONPATH=tests $(RUN)python bench/pipeline/compare.py $(BENCH)
 
+evaluate: $(STAMP)  ## detection on SKAB, LBNL and the fleet; PARTS="skab lbnl fleet ..." runs some
+	PYTHONPATH=bench $(RUN)python -m evaluate $(PARTS)
+
 wheels: $(STAMP)  ## build contract and client as wheels, try them in an empty environment
 	@deploy/install/wheels.sh dist
 
@@ -133,4 +136,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria mosquitto influxdb caddy chromium test quick lint fmt types isolation sizes wheels schema api-docs dashboards demo attacks transcript transcript-offline bench bench-edge bench-hub bench-rollup nginx bench-pipeline bench-trainer chaos faults-edge fuzz up down clean
+.PHONY: help setup victoria mosquitto influxdb caddy chromium test quick lint fmt types isolation sizes wheels schema api-docs dashboards demo attacks transcript transcript-offline bench bench-edge bench-hub bench-rollup nginx bench-pipeline bench-trainer chaos evaluate faults-edge fuzz up down clean

@@ -147,16 +147,15 @@ _PUBLISH: Final[dict[Role, tuple[str, ...]]] = {
     Role.TRAINER: (
         f"$O.{subjects.OBJECTS_MODELS}.>",
         *_info(_TELEMETRY, _MODELS, *_kv(subjects.KV_RELEASES, subjects.KV_PROGRESS)),
-        *_read(_MODELS, *_kv(subjects.KV_RELEASES, subjects.KV_PROGRESS, subjects.KV_ERASURES)),
+        *_read(_MODELS, *_kv(subjects.KV_RELEASES, subjects.KV_PROGRESS)),
         *_get(_MODELS, *_kv(subjects.KV_RELEASES, subjects.KV_PROGRESS)),
         *_put(subjects.KV_RELEASES, subjects.KV_PROGRESS),
         *_durable(subjects.DURABLE_TRAINER),
         _WRITER_STATE,
-        # Who asked for erasure is left out. A named consumer: no durable is there to be changed.
+        # Who asked for erasure is left out.
         *_info(*_kv(subjects.KV_INSTALLATIONS, subjects.KV_ERASURES)),
         *_get(*_kv(subjects.KV_INSTALLATIONS)),
         *_read(*_kv(subjects.KV_ERASURES)),
-        f"{_API}.CONSUMER.CREATE.KV_{subjects.KV_ERASURES}.*.>",
         f"{_API}.STREAM.PURGE.{_MODELS}",  # how nats-py deletes an object
     ),
     Role.MODELHUB: (

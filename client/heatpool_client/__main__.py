@@ -8,6 +8,7 @@ import rich_click as click
 
 from heatpool_client.commands.detecting import score_command, update
 from heatpool_client.commands.doctor import doctor
+from heatpool_client.commands.forgetting import erasure_command
 from heatpool_client.commands.measuring import completion, run_command, sources
 from heatpool_client.commands.owner import consent_command, init, register, trust
 from heatpool_client.commands.page import web_command
@@ -21,7 +22,7 @@ from heatpool_client.version import CLIENT_VERSION
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit statuses: 0 done, 2 usage, 3 setup, 4 no consent, 5 input, 6 pool not reachable, "
-    "7 pool refused, 8 no model, 9 not verified.",
+    "7 pool refused, 8 no model, 9 not verified, 10 not finished.",
 )
 @click.version_option(CLIENT_VERSION, prog_name="heatpool")
 def cli() -> None:
@@ -40,6 +41,7 @@ for command in (
     spool_command,
     send_command,
     receipt_command,
+    erasure_command,
     update,
     score_command,
     sources,

@@ -2,8 +2,8 @@
 
 In: the owner's decision, the environment. Out: a record in `consent.jsonl`; a `Permit`. Guarantee:
 the HTTP side takes a `Permit`, only `require` makes one, and it makes none before an explicit
-opt-in to the present text, after a withdrawal, or while DO_NOT_TRACK is set. One exception: the
-erasure that the owner asked for is sent after the withdrawal (`for_erasure`).
+opt-in to the present text, after a withdrawal, or while DO_NOT_TRACK is set. Two requests go out
+after a withdrawal: its record (`for_record`), and the erasure if it was asked for (`for_erasure`).
 
 The record says who (by its place), when, to which text (version and SHA-256), how and for what was
 agreed, as GDPR Art. 7(1) asks for; withdrawing is as easy as giving (Art. 7(3)).
@@ -46,7 +46,7 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Permit(msgspec.Struct, frozen=True):
-    """Sending is allowed. Made by `require`, and by `for_erasure` for that one request."""
+    """Sending is allowed. Made by `require`; by `for_record` and `for_erasure` for one request."""
 
     consent: Consent
 
@@ -117,11 +117,20 @@ def current(home: Home) -> Consent | None:
     Raises:
         ClientError: `consent_damaged`, `file_exposed`, `state_unusable`.
     """
-    lines = (read_private(home.consents) or b"").splitlines()
+    known = lines(home)
     try:
-        return _events.decode(lines[-1]) if lines else None
+        return _events.decode(known[-1]) if known else None
     except ValueError as error:
         raise ClientError(Fault.CONSENT_DAMAGED, home.consents, error) from error
+
+
+def lines(home: Home) -> list[bytes]:
+    """All events as they are on disk, oldest first.
+
+    Raises:
+        ClientError: `file_exposed`, `state_unusable`.
+    """
+    return (read_private(home.consents) or b"").splitlines()
 
 
 def standing(home: Home) -> Standing:
@@ -168,7 +177,7 @@ def require(home: Home, environ: Mapping[str, str]) -> Permit:
 
 
 def for_erasure(home: Home) -> Permit:
-    """The permit for the one request that is sent after a withdrawal: the signed erasure.
+    """The permit for the erasure, which is sent after a withdrawal, also under DO_NOT_TRACK.
 
     Raises:
         ClientError: `consent_missing`, nothing was withdrawn; `consent_damaged`.
@@ -176,6 +185,18 @@ def for_erasure(home: Home) -> Permit:
     last = current(home)
     if last is None or last.event != "withdrawn":
         raise ClientError(Fault.CONSENT_MISSING, CONSENT_VERSION)
+    return Permit(last)
+
+
+def for_record(home: Home, environ: Mapping[str, str]) -> Permit:
+    """The permit to tell the pool what was decided: as long as consent stands, and once withdrawn.
+
+    Raises:
+        ClientError: `do_not_track`, `consent_missing` (never given), `consent_*`.
+    """
+    last = current(home)
+    if last is None or last.event == "granted" or is_do_not_track(environ):
+        return require(home, environ)
     return Permit(last)
 
 

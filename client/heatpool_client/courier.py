@@ -8,25 +8,18 @@ here: whoever calls decides how to wait.
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
-from fcntl import LOCK_EX, LOCK_NB, flock
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from heatpool_client import pausing, retry, upload
 from heatpool_client.connection import Refused, Unreachable
-from heatpool_client.durable import FILE_MODE
-from heatpool_client.faults import ClientError, Fault
-from heatpool_client.home import read_private, write_private
+from heatpool_client.faults import ClientError
+from heatpool_client.home import alone, read_private, write_private
 from heatpool_client.submission import frozen_body
 from heatpool_client.waiting import Batch, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from heatpool_client.home import Home
     from heatpool_client.pool import Pool
     from heatpool_client.upload import Stored
@@ -100,8 +93,8 @@ def send_waiting(pool: Pool, *, at_once: bool = False) -> Round:
     asked_s = min(notes.not_before_s - now_s, 86_400.0)  # a clock that jumped back
     if asked_s > 0 and not at_once:
         return Round(wait_s=asked_s, problem=notes.problem)
-    with _alone(pool.home.root / "send.lock") as alone:
-        if not alone:
+    with alone(pool.home.root / "send.lock") as mine:
+        if not mine:
             return Round(wait_s=min(BACKOFF_S_FIRST, interval_s), busy=True)
         pool.edge()  # consent and token, before anything is frozen
         pool.spool.drop_old()
@@ -195,19 +188,3 @@ def _reason(refused: Refused, now_s: float) -> Reason:
         detail_de=problem.detail_de or problem.detail,
         at_s=int(now_s),
     )
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[bool]:
-    """Whether no other process sends: two would send the same batch twice, for nothing."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-    except OSError as error:
-        raise ClientError(Fault.STATE_UNUSABLE, path.parent, error.strerror) from error
-    with os.fdopen(descriptor, "rb+") as lock:
-        try:
-            flock(lock, LOCK_EX | LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from heatpool_client import consent, erasure
+from heatpool_client import consent, consent_record, erasure
 from heatpool_client.faults import ClientError, Fault
 from heatpool_client.version import CLIENT_VERSION
 
@@ -25,6 +25,8 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
 
     dropped: int | None
     """Readings that waited; None: there is no spool."""
+    recorded: consent_record.Seen | None = None
+    """How the withdrawal stands at the pool."""
     erasure: erasure.Erasure | None = None
 
 
@@ -56,4 +58,6 @@ def withdraw(pool: Pool, *, erase: bool) -> Left:
     if erase:
         erasure.queue(pool.home, pool.config.installation_id, now_s)
     dropped = pool.spool.empty() if pool.home.spool.exists() else None
-    return Left(dropped=dropped, erasure=erasure.send(pool, at_once=True) if erase else None)
+    recorded = consent_record.send(pool, at_once=True)  # before: with an erasure the key is gone
+    sent = erasure.send(pool, at_once=True) if erase else None
+    return Left(dropped=dropped, recorded=recorded, erasure=sent)

@@ -1,55 +1,72 @@
 """The owner wants to be forgotten: a signed request that waits until the pool has confirmed it.
 
-In: the wish, the installation's key. Out: `erasure.json`, a request. Guarantee: it is sent although
-sharing is off, it survives restarts, and it stays until the pool says that it was done or that it
-knows of no such installation (404). After Mozilla Glean's deletion-request ping.
+In: the wish, the installation's key. Out: `erasure.json`, a request, how far the pool is.
+Guarantee: it is sent although sharing is off, it survives restarts, and it stays until the pool
+says that it has begun or that it knows of no such installation (404).
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from heatpool_client import config as configuration
-from heatpool_client import consent, retry
-from heatpool_client.connection import STATUS_ERROR, Connection, Unreachable, refusal
-from heatpool_client.courier import BACKOFF_S_FIRST
-from heatpool_client.faults import ClientError
-from heatpool_client.home import read_private, write_private
+from heatpool_client import consent, wishes
+from heatpool_client.connection import Refused
+from heatpool_client.faults import ClientError, Fault
+from heatpool_client.wishes import Request, Wish
 from heatpool_contract.identity import InstallationId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from heatpool_client.connection import Answer
     from heatpool_client.home import Home
     from heatpool_client.pool import Pool
 
 PATH: Final = "/api/v1/installations/{}"
+FOLLOW_PATH: Final = "/api/v1/erasures/{}"
+DONE: Final = "done"
 STATUS_UNKNOWN: Final = 404
-BACKOFF_S_MAX: Final = 86_400.0
+STATUS_EMPTY: Final = 204
+LOOK_S_MIN: Final = 2.0  # the pool's quick steps take seconds
+LOOK_S_MAX: Final = 3600.0  # its long one takes three days
+S = TypeVar("S", bound=msgspec.Struct)
 
 
-class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+class Erasure(Wish, frozen=True, kw_only=True):
     """A wish to be forgotten."""
 
     installation_id: str
     requested_s: int
-    attempts: int = 0
-    not_before_s: float = 0.0
-    problem: str | None = None
-    """Code of the last failure."""
     confirmed_s: int | None = None
     receipt: str | None = None
     """To follow it at the pool, if the pool gave one."""
+    step: str | None = None
+    """Of the pool's procedure, as it was seen last."""
+    next_s: float | None = None
+    """When the pool goes on with it."""
+    finished_s: float | None = None
+    """By the pool's clock."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to be followed: done, or the pool knew of nothing."""
+        return self.confirmed_s is not None and (self.receipt is None or self.step == DONE)
 
 
 class _Confirmed(msgspec.Struct, frozen=True):
     """The pool's answer, open for further words."""
 
     receipt: str | None = None
+
+
+class _Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """`answers.ErasureAnswer`, open for further words."""
+
+    step: str
+    not_before: float | None = None
+    finished: float | None = None
 
 
 def queue(home: Home, installation_id: str, now_s: float) -> Erasure:
@@ -62,7 +79,7 @@ def queue(home: Home, installation_id: str, now_s: float) -> Erasure:
     if known is not None and known.installation_id == installation_id:
         return known
     wish = Erasure(installation_id=installation_id, requested_s=int(now_s))
-    _write(home, wish)
+    wishes.write(home.erasure, wish)
     return wish
 
 
@@ -72,13 +89,7 @@ def last(home: Home) -> Erasure | None:
     Raises:
         ClientError: `file_exposed`, `state_unusable`.
     """
-    raw = read_private(home.erasure)
-    if raw is None:
-        return None
-    try:
-        return msgspec.json.decode(raw, type=Erasure)
-    except ValueError:  # better asked twice than forgotten: `queue` writes it anew
-        return None
+    return wishes.read(home.erasure, Erasure)
 
 
 def pending(home: Home) -> Erasure | None:
@@ -101,55 +112,79 @@ def send(
     """
     wish = pending(pool.home)
     now_s = pool.clock.now_s()
-    if wish is None or (not at_once and now_s < wish.not_before_s <= now_s + BACKOFF_S_MAX * 2):
+    if wish is None or not (at_once or wishes.is_due(wish, now_s)):
         return wish
     try:
-        answer = _ask(pool, wish, randomness)
+        receipt = _ask(pool, wish, randomness)
     except ClientError as error:
-        asked_s = error.retry_after_s if isinstance(error, Unreachable) else None
-        attempts = wish.attempts + 1
-        wait_s = retry.backoff_s(
-            attempts, asked_s, BACKOFF_S_FIRST, BACKOFF_S_MAX, pool.clock.chance()
-        )
-        wish = msgspec.structs.replace(
-            wish, attempts=attempts, problem=str(error.code), not_before_s=now_s + wait_s
-        )
+        wish = wishes.failed(wish, error, pool.clock)
     else:
         wish = msgspec.structs.replace(
             wish,
             attempts=wish.attempts + 1,
             problem=None,
             confirmed_s=int(now_s),
-            receipt=_receipt(answer),
+            receipt=receipt,
         )
-    _write(pool.home, wish)
+    wishes.write(pool.home.erasure, wish)
     return wish
 
 
-def _ask(pool: Pool, wish: Erasure, randomness: Callable[[int], bytes]) -> Answer:
-    from heatpool_client import keys  # noqa: PLC0415 - 30 ms, and seldom needed
+def follow(pool: Pool) -> Erasure:
+    """Ask the pool how far it is, and note it; sends the wish first if the pool has not got it.
 
-    path = PATH.format(wish.installation_id)
-    installation = InstallationId(wish.installation_id)
-    sign = keys.load(pool.home).sign(installation, pool.clock.now_s, randomness)
-    token = configuration.read_token(pool.home, pool.environ)
+    Raises:
+        Unreachable: not now.
+        Refused: the pool does not take the wish, or does not know the receipt.
+        ClientError: `no_erasure`, nothing was asked for; `answer_garbled`, the disk, the keys.
+    """
+    wish = last(pool.home)
+    if wish is None:
+        raise ClientError(Fault.NO_ERASURE)
+    if wish.confirmed_s is None:
+        receipt, now_s = _ask(pool, wish, os.urandom), int(pool.clock.now_s())
+        wish = msgspec.structs.replace(wish, problem=None, confirmed_s=now_s, receipt=receipt)
+        wishes.write(pool.home.erasure, wish)
+    if wish.is_done:
+        return wish
     permit = consent.for_erasure(pool.home)
-    with Connection(pool.config.hub_url, pool.config, token, permit, pool.clock, sign) as hub:
-        answer = hub.ask("DELETE", path)
-    if retry.is_worth_repeating(answer.status):
-        asked_s = retry.retry_after_s(answer.headers.get("retry-after"), pool.clock.now_s())
-        raise Unreachable(f"status {answer.status}", asked_s)
-    if answer.status >= STATUS_ERROR and answer.status != STATUS_UNKNOWN:
-        raise refusal(answer)
-    return answer
+    asked = Request("GET", FOLLOW_PATH.format(wish.receipt))
+    answer = wishes.ask(pool, permit, InstallationId(wish.installation_id), asked)
+    found = _decoded(pool, answer.body, _Progress)
+    wish = msgspec.structs.replace(
+        wish, step=found.step, next_s=found.not_before, finished_s=found.finished
+    )
+    wishes.write(pool.home.erasure, wish)
+    return wish
 
 
-def _receipt(answer: Answer) -> str | None:
+def look_again_s(wish: Erasure | None, looks: int, now_s: float) -> float:
+    """Seconds until the next look makes sense: when the pool goes on, else more and more seldom."""
+    growing_s = min(LOOK_S_MIN * 1.5 ** min(looks, 20), LOOK_S_MAX)
+    until_s = wish.next_s - now_s if wish is not None and wish.next_s is not None else 0.0
+    return min(max(until_s, LOOK_S_MIN), LOOK_S_MAX) if until_s > 0 else growing_s
+
+
+def _ask(pool: Pool, wish: Erasure, randomness: Callable[[int], bytes]) -> str | None:
+    """The receipt; None if the pool gave none."""
+    permit, asked = (
+        consent.for_erasure(pool.home),
+        Request("DELETE", PATH.format(wish.installation_id)),
+    )
     try:
-        return msgspec.json.decode(answer.body, type=_Confirmed).receipt
-    except ValueError:  # 204, or a 404 of any kind
+        answer = wishes.ask(pool, permit, InstallationId(wish.installation_id), asked, randomness)
+    except Refused as error:
+        if error.status != STATUS_UNKNOWN:
+            raise
         return None
+    if answer.status == STATUS_EMPTY:
+        return None
+    return _decoded(pool, answer.body, _Confirmed).receipt
 
 
-def _write(home: Home, wish: Erasure) -> None:
-    write_private(home.erasure, msgspec.json.encode(wish) + b"\n")
+def _decoded(pool: Pool, body: bytes, kind: type[S]) -> S:
+    """Raises `answer_garbled` for what is not the pool's: the page of a hotspot."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except ValueError as error:
+        raise ClientError(Fault.ANSWER_GARBLED, pool.config.hub_url, error) from error

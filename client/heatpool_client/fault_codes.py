@@ -21,6 +21,7 @@ class Exit(IntEnum):
     REFUSED = 7  # again will not do
     NOTHING = 8  # no model for this installation, none opened yet
     UNTRUSTED = 9  # a file or an answer that does not verify
+    UNFINISHED = 10  # an erasure is on its way
     INTERRUPTED = 130  # Ctrl-C during `replay`: 128 + SIGINT, as shells do
 
 
@@ -74,6 +75,7 @@ class Fault(StrEnum):
     REDIRECTED = "redirected"
     REFUSED = "refused"
     RECEIPT_INVALID = "receipt_invalid"
+    NO_ERASURE = "no_erasure"
     # models
     NO_MODEL = "no_model"
     MODEL_REJECTED = "model_rejected"

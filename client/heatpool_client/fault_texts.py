@@ -205,6 +205,11 @@ TEXTS: Final[dict[Fault, Text]] = {
         "Der Datenpool hat abgelehnt (Status {0}, {1}): {2}",
     ),
     Fault.RECEIPT_INVALID: Text(Exit.INPUT, "{0!r} is no receipt.", "{0!r} ist keine Quittung."),
+    Fault.NO_ERASURE: Text(
+        Exit.NOTHING,
+        "No erasure was asked for; `heatpool consent --withdraw --erase` does.",
+        "Keine Löschung angefragt; das tut `heatpool consent --withdraw --erase`.",
+    ),
     Fault.NO_MODEL: Text(
         Exit.NOTHING,
         "No model is opened yet; run `heatpool update`.",

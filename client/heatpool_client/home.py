@@ -20,21 +20,24 @@ between creation and chmod.
     history.db       own readings and scores for the owner's page (`heatpool_client.history`)
     paused.json      until when nothing is sent (`heatpool_client.pausing`)
     web.json         the owner's page: hash of its password (`heatpool_client.web.guard`)
-    erasure.json     an erasure that the pool has not confirmed (`heatpool_client.erasure`)
+    consent_record.json  what the pool has recorded of them (`heatpool_client.consent_record`)
+    erasure.json     an erasure, and how far the pool is (`heatpool_client.erasure`)
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from heatpool_client.durable import FOLDER_MODE, Disk, put
+from heatpool_client.durable import FILE_MODE, FOLDER_MODE, Disk, put
 from heatpool_client.faults import ClientError, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 SMALL_FILE_BYTES_MAX: Final = 1024 * 1024  # 2,000 consents; everything else is far smaller
 
@@ -64,6 +67,7 @@ class Home:
         self.source = root / "source.toml"
         self.alerts = root / "alerts.toml"
         self.updating = root / "updating.json"
+        self.consent_record = root / "consent_record.json"
         self.erasure = root / "erasure.json"
         self.history = root / "history.db"
         self.paused = root / "paused.json"
@@ -130,3 +134,23 @@ def read_private(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise ClientError(Fault.STATE_UNUSABLE, path.parent, error.strerror) from error
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[bool]:
+    """Whether no other process is here: two would send the same, for nothing.
+
+    Raises:
+        ClientError: `state_unusable`.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    except OSError as error:
+        raise ClientError(Fault.STATE_UNUSABLE, path.parent, error.strerror) from error
+    with os.fdopen(descriptor, "rb+") as lock:
+        try:
+            flock(lock, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True

@@ -217,6 +217,7 @@ class Pool:
         """
         from heatpool_client import keys as identity  # noqa: PLC0415 - see above
         from heatpool_client.updates import Believer, Updater, advance_trust  # noqa: PLC0415 - see above
+        from heatpool_client.updating import read_watched  # noqa: PLC0415 - see above
 
         connection = self._connection(self.config.hub_url)
         keys = identity.load(self.home)
@@ -224,7 +225,8 @@ class Pool:
         if keys.registered_s is None:
             self.register()
         believer = Believer(keys.own(self.config.installation), trust)
-        return Updater(connection, self.config, self.store, believer, self.clock).run(again=again)
+        updater = Updater(connection, self.config, self.store, believer, self.clock)
+        return updater.run(again=again, was_eligible=read_watched(self.home).eligible)
 
     def active(self) -> Active[Detector] | None:
         """The opened model; None before the first one.

@@ -78,7 +78,7 @@ class Logger:
         self._pool = pool
         self._telemetry = telemetry
         self._notifier = Notifier(pool.home, settings)
-        self._eligible = read_watched(pool.home).eligible
+        self._told_s = read_watched(pool.home).event_s
         self._detector: Detector | None = None
         self._shown = Shown()
         self._day: list[str] = []
@@ -178,11 +178,11 @@ class Logger:
         """What the updater of `Telemetry` has found meanwhile."""
         watched, notes = read_watched(self._pool.home), courier.read_notes(self._pool.home)
         config = self._pool.config
-        if watched.eligible != self._eligible:
-            kind = "became_eligible" if watched.eligible else "no_longer_eligible"
-            title, text = _ELIGIBILITY[kind, config.language]
-            self._tell(kind, "info" if watched.eligible else "warning", title, text, now_s)
-        self._eligible = watched.eligible
+        if watched.event is not None and watched.event_s != self._told_s:
+            title, text = _ELIGIBILITY[watched.event, config.language]
+            severity = "info" if watched.event == "became_eligible" else "warning"
+            self._tell(watched.event, severity, title, text, now_s)
+        self._told_s = watched.event_s
         active = self._detector.active.entry if self._detector is not None else None
         if self._detector is not None and active and watched.version not in (None, active.version):
             try:

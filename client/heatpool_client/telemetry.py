@@ -211,6 +211,7 @@ class Telemetry:
             with self._sending:
                 try:
                     done = self._send(at_once=False)
+                    self._tell_of_consent()
                     self._update()
                 except Exception:  # noqa: BLE001 - a dead thread would keep readings for ever
                     _log.exception("sending failed")
@@ -254,6 +255,16 @@ class Telemetry:
         if news is not None and news.activated:
             _log.info("detector %s is active", news.watched.version)
 
+    def _tell_of_consent(self) -> None:
+        """The pool's record of what the owner decided, if it is not complete."""
+        from heatpool_client import consent_record  # noqa: PLC0415 - seldom needed
+
+        try:
+            if self._home.consents.exists():
+                consent_record.send(self._pool)
+        except ClientError as error:
+            self._say(error)
+
     def _may_send(self) -> bool:
         refusal = self._watch.refusal()
         if refusal is None:
@@ -263,6 +274,7 @@ class Telemetry:
             with self._lock:  # what another thread had kept meanwhile
                 self._pending.clear()
                 self._pool.spool.empty()
+        self._tell_of_consent()  # before the erasure: with it the pool forgets the key
         if self._home.erasure.exists():
             from heatpool_client import erasure  # noqa: PLC0415 - 30 ms, and seldom needed
 

@@ -76,8 +76,20 @@ def engine() -> Engine[Detector]:
     )
 
 
-def check(connection: Connection, config: Config, current_hash: str | None) -> CheckAnswer:
+def check(
+    connection: Connection,
+    config: Config,
+    current_hash: str | None,
+    *,
+    was_eligible: bool | None = None,
+) -> CheckAnswer:
     """Ask the hub what there is for this installation.
+
+    Args:
+        connection: to the hub.
+        config: who asks.
+        current_hash: of the model that is active.
+        was_eligible: what was said last; the answer tells the change. None: do not ask for it.
 
     Raises:
         Unreachable: not now.
@@ -87,6 +99,8 @@ def check(connection: Connection, config: Config, current_hash: str | None) -> C
     params = {"installation_id": config.installation_id, "model": config.model}
     if current_hash is not None:
         params["current_hash"] = current_hash
+    if was_eligible is not None:
+        params["was_eligible"] = "true" if was_eligible else "false"
     answer = connection.ask("GET", CHECK_PATH, params=params)
     _expect_ok(connection, answer)
     try:
@@ -132,11 +146,12 @@ class Updater:
         self._believer = believer
         self._clock = clock
 
-    def run(self, *, again: bool = False) -> Update:
+    def run(self, *, again: bool = False, was_eligible: bool | None = None) -> Update:
         """Check, download what is new, verify, activate.
 
         Args:
             again: download and verify also what is active already.
+            was_eligible: see `check`.
 
         Raises:
             Unreachable: not now.
@@ -144,19 +159,21 @@ class Updater:
             ClientError: `model_rejected` with the code of the failed check, `answer_garbled`.
         """
         try:
-            return self._cycle(again=again)
+            return self._cycle(again=again, was_eligible=was_eligible)
         except Refused as error:
             if error.status != STATUS_CONFLICT:
                 raise
-            return self._cycle(again=again)  # a release was published between check and download
+            # A release was published between check and download.
+            return self._cycle(again=again, was_eligible=was_eligible)
         except SealRefused as error:
             raise ClientError(Fault.MODEL_REJECTED, error) from error
 
-    def _cycle(self, *, again: bool) -> Update:
+    def _cycle(self, *, again: bool, was_eligible: bool | None) -> Update:
         now_s = self._now_s()
         active = self._store.active()
         have = active.entry if active and not active.is_previous else None
-        answer = check(self._connection, self._config, have.model_hash if have else None)
+        have_hash = have.model_hash if have else None
+        answer = check(self._connection, self._config, have_hash, was_eligible=was_eligible)
         fresh = self._decoded(answer.fresh)
         if not answer.eligible or answer.model_hash is None:
             outcome: Outcome = "not_eligible" if not answer.eligible else "no_model"

@@ -2,7 +2,8 @@
 
 In: the clock, what is known of the last time. Out: `updating.json`, news. Guarantee: installations
 ask at different times of the day; a failure is tried again within hours, not minutes; that a home
-became eligible is told once.
+became eligible, or is so no longer, is news once. The hub says so; where it is too old to, this
+compares with what it said before.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import msgspec
 
 from heatpool_client.faults import ClientError
 from heatpool_client.home import read_private, write_private
+from heatpool_contract.answers import EligibilityEvent
 
 if TYPE_CHECKING:
     from heatpool_client.home import Home
@@ -35,6 +37,9 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     """Code of the last failure; None after an answer."""
     problem_text: str = ""
     eligible: bool = False
+    event: EligibilityEvent | None = None
+    """The last change of it."""
+    event_s: float | None = None
     total_installations: int = 0
     """Of this model in the pool."""
     contribution_days: int = 0
@@ -45,9 +50,14 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
 class News(msgspec.Struct, frozen=True, kw_only=True):
     """What is new since the last answer."""
 
-    became_eligible: bool = False
+    event: EligibilityEvent | None = None
     activated: bool = False
     watched: Watched
+
+    @property
+    def became_eligible(self) -> bool:
+        """Whether the pool gives its detectors from now on."""
+        return self.event == "became_eligible"
 
 
 def read_watched(home: Home) -> Watched:
@@ -92,21 +102,31 @@ def note(pool: Pool, done: Update) -> News:
     """
     before, now_s = read_watched(pool.home), pool.clock.now_s()
     answer = done.answer
+    event = answer.event or _changed(was=before.eligible, now=answer.eligible)
     after = Watched(
         next_s=now_s + DAY_S * (1 - SPREAD + 2 * SPREAD * pool.clock.chance()),
         last_s=now_s,
         outcome=done.outcome,
         eligible=answer.eligible,
+        event=event or before.event,
+        event_s=now_s if event else before.event_s,
         total_installations=answer.data_pool.total_installations,
         contribution_days=answer.contribution.days,
         version=done.version,
     )
     _write(pool, after)
     return News(
-        became_eligible=answer.eligible and not before.eligible,
+        event=event,
         activated=done.outcome == "activated",
         watched=after,
     )
+
+
+def _changed(*, was: bool, now: bool) -> EligibilityEvent | None:
+    """What a hub that knows `was_eligible` would have said."""
+    if was is now:
+        return None
+    return "became_eligible" if now else "no_longer_eligible"
 
 
 def _write(pool: Pool, watched: Watched) -> None:

@@ -78,7 +78,7 @@ def complete(plant: Plant, drive: Floats, log: Floats) -> None:
         + PUMP_WATTS_MAX * share**2 * pump
         + plant.machine.standby_watts
     )
-    low = saturation_bar(log[:, Channel.EVAPORATING_C])
+    low = saturation_bar(log[:, Channel.EVAPORATING_C]) + plant.effects.low_side_bar * running
     high = saturation_bar(log[:, Channel.CONDENSING_C]) + plant.effects.high_side_bar * running
     log[:, Channel.LOW_BAR] = np.minimum(low, high)  # after a stop both sides find one pressure
     log[:, Channel.HIGH_BAR] = np.maximum(low, high)

@@ -44,10 +44,13 @@ class FaultKind(enum.StrEnum):
     OVERCHARGE = "overcharge"  # share of charge too much, 0..0.3 [A]
     EVAPORATOR_FOULING = "evaporator_fouling"  # share of air flow lost, 0..0.6 [F, X]
     CONDENSER_FOULING = "condenser_fouling"  # level of [B], 0..0.5
-    LOW_WATER_FLOW = "low_water_flow"  # share of water flow lost, 0..0.7 (hydraulics)
+    LOW_WATER_FLOW = (
+        "low_water_flow"  # pump, filter or air: share of flow lost, 0..0.7 (hydraulics)
+    )
     VALVE_LEAK = "valve_leak"  # share of compressed gas leaking back, 0..0.6 [C, F]
     RESTRICTION = "restriction"  # liquid-line pressure drop, share, 0..0.3 [B]
     NONCONDENSABLES = "noncondensables"  # share of the maximum, 0..0.6 [B]
+    REVERSING_VALVE = "reversing_valve"  # hot gas leaking into suction, 1: 40 % of the heat [X]
     HEATER_ON = "heater_on"  # share of 9 kW that runs with the compressor, 0..1 [X]
     SHORT_CYCLING = "short_cycling"  # 0..1: controls ever more nervous [K, X]
     DEFROST_MISSING = "defrost_missing"  # 1: never; 0.5: at twice the frost [I]
@@ -55,10 +58,16 @@ class FaultKind(enum.StrEnum):
     SENSOR_OFFSET = "sensor_offset"  # in the sensor's unit
     SENSOR_DRIFT = "sensor_drift"  # in the sensor's unit per day
     SENSOR_STUCK = "sensor_stuck"  # the last value stays; the grade says nothing
+    SENSOR_SWAPPED = "sensor_swapped"  # with its neighbour; the grade says nothing
 
 
 SENSOR_FAULTS: Final = frozenset(
-    {FaultKind.SENSOR_OFFSET, FaultKind.SENSOR_DRIFT, FaultKind.SENSOR_STUCK}
+    {
+        FaultKind.SENSOR_OFFSET,
+        FaultKind.SENSOR_DRIFT,
+        FaultKind.SENSOR_STUCK,
+        FaultKind.SENSOR_SWAPPED,
+    }
 )
 
 
@@ -135,7 +144,8 @@ class Effects(msgspec.Struct, Generic[T], frozen=True, eq=False):
     defrost_every_s: T
     heater_watts: T
     high_side_bar: T
-    """Added by gases that do not condense."""
+    """Added by gases that do not condense; taken away by a valve that short-circuits the sides."""
+    low_side_bar: T
 
 
 HEALTHY: Final = Effects[float](
@@ -153,6 +163,7 @@ HEALTHY: Final = Effects[float](
     defrost_every_s=NEVER_S,
     heater_watts=0.0,
     high_side_bar=0.0,
+    low_side_bar=0.0,
 )
 
 
@@ -201,6 +212,11 @@ CURVES: Final[dict[FaultKind, tuple[Curve, ...]]] = {
         Curve("capacity", (0.0, 0.1, 0.3, 0.6), (1.0, 0.9990, 0.9965, 0.9924)),
         Curve("power", (0.0, 0.1, 0.3, 0.6), (1.0, 1.0088, 1.0299, 1.0661)),
         Curve("high_side_bar", (0.0, 0.6), (0.0, 1.8)),
+    ),
+    FaultKind.REVERSING_VALVE: (
+        Curve("capacity", _UNIT, (1.0, 0.6)),
+        Curve("high_side_bar", _UNIT, (0.0, -1.3)),  # about 5 K at 35 degC
+        Curve("low_side_bar", _UNIT, (0.0, 0.6)),  # about 5 K at -5 degC
     ),
     FaultKind.HEATER_ON: (Curve("heater_watts", _UNIT, (0.0, 9_000.0)),),
     FaultKind.SHORT_CYCLING: (

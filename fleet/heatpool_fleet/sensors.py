@@ -67,6 +67,14 @@ COP_WATTS_MIN: Final = 100.0  # below, a controller shows no COP: 0
 COP_MAX: Final = 12.0
 """COP is no sensor: the controller divides its own readings of heat and power."""
 
+NEIGHBOURS: Final = {
+    Channel.FLOW_C: Channel.RETURN_C,
+    Channel.RETURN_C: Channel.FLOW_C,
+    Channel.HIGH_BAR: Channel.LOW_BAR,
+    Channel.LOW_BAR: Channel.HIGH_BAR,
+}
+"""Sensors of one kind side by side: what a fitter may swap."""
+
 CATALOGUE: Final[dict[Naming, tuple[Sensor, ...]]] = {
     Naming.PLAIN: (
         Sensor("temp_outdoor", Channel.OUTDOOR_C, _TEMPERATURE),
@@ -116,6 +124,8 @@ def measure(
     """
     catalogue = CATALOGUE[home.naming]
     broken = broken_channel(home.naming, fault)
+    if fault is not None and fault.kind is FaultKind.SENSOR_SWAPPED and broken is not None:
+        truth = _swapped(truth, times_s, fault, broken)
     errors = generator(seed, Stream.SENSORS, home.index).standard_normal((2, len(catalogue)))
     noise = generator(seed, Stream.NOISE, home.index).standard_normal(
         (len(times_s), len(catalogue))
@@ -146,7 +156,17 @@ def broken_channel(naming: Naming, fault: Fault | None) -> Channel | None:
     channel = plain.get(fault.sensor)
     if channel is None or channel not in {sensor.channel for sensor in CATALOGUE[naming]}:
         raise FaultSpellingError(f"no sensor {fault.sensor!r} in the naming scheme {naming}")
+    if fault.kind is FaultKind.SENSOR_SWAPPED and channel not in NEIGHBOURS:
+        raise FaultSpellingError(f"nothing to swap sensor {fault.sensor!r} with")
     return channel
+
+
+def _swapped(truth: Floats, times_s: Floats, fault: Fault, channel: Channel) -> Floats:
+    other = NEIGHBOURS[channel]
+    late = times_s >= fault.onset_s
+    swapped = truth.copy()
+    swapped[late, channel], swapped[late, other] = truth[late, other], truth[late, channel]
+    return swapped
 
 
 def _break(value: Floats, times_s: Floats, fault: Fault, sensor: Sensor) -> Floats:
@@ -156,6 +176,8 @@ def _break(value: Floats, times_s: Floats, fault: Fault, sensor: Sensor) -> Floa
         held = value.copy()
         held[first:] = value[min(first, len(value) - 1)]
         return held
+    if fault.kind is FaultKind.SENSOR_SWAPPED:
+        return value  # it measures its neighbour's place, without further error
     days = np.maximum(since, 0.0) / DAY_S if fault.kind is FaultKind.SENSOR_DRIFT else since >= 0.0
     return np.asarray(value + fault.grade * sensor.scale * days)
 

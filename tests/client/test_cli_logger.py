@@ -111,16 +111,16 @@ def test_the_doctor_finds_nothing_wrong(heatpool: Heatpool, pool: Pool, hub: Hub
     assert result.exit_code == 0, result.output
     assert set(findings(result).values()) == {"ok"}
     assert set(findings(result)) == {
-        "config", "token", "keys", "consent", "clock", "disk", "spool", "erasure", "alerts",
-        "model", "pool",
+        "config", "token", "keys", "consent", "clock", "disk", "spool", "consent_record", "erasure",
+        "alerts", "model", "pool",
     }  # fmt: skip  # one list
 
 
 def test_the_doctor_says_what_to_do(heatpool: Heatpool, pool: Pool, hub: Hub, home: Home) -> None:
     """Each trouble has its line and its remedy; errors end with 3."""
     pool.spool.append([(NOW_S * 1000, b'{"timestamp":1.0,"a":1}')])
-    hub.scripted.append(refusal(Refusal.BODY_MISSHAPEN))
-    heatpool("send")
+    hub.scripted.extend([refusal(Refusal.STOPPING), refusal(Refusal.BODY_MISSHAPEN)])
+    heatpool("send")  # the keys first, in vain, then the readings
     hub.eligible = False
     home.token.unlink()
     result = heatpool("doctor", "--json")
@@ -128,6 +128,7 @@ def test_the_doctor_says_what_to_do(heatpool: Heatpool, pool: Pool, hub: Hub, ho
     assert result.exit_code == 3
     assert (found["token"], found["pool"]) == ("error", "error")
     assert (found["spool"], found["keys"], found["model"]) == ("warning",) * 3
+    assert found["consent_record"] == "warning"
     assert "heatpool spool --retry" in heatpool("doctor", "--offline").output
     assert part(heatpool("spool", "--json"), "waiting")["records"] == 1
 

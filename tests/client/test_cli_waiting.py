@@ -11,6 +11,7 @@ from simulators.command_output import document, part
 from simulators.hub import Hub, refusal
 from simulators.publisher import NOW_S
 
+from heatpool_client import consent_record
 from heatpool_contract import telemetry
 from heatpool_contract.refusals import Refusal
 
@@ -39,6 +40,7 @@ def test_spool_shows_what_waits_and_what_was_refused(
     heatpool: Heatpool, pool: Pool, hub: Hub
 ) -> None:
     """With the server's words, in the owner's language; `--retry` gives it another chance."""
+    consent_record.send(pool)
     pool.spool.append([(NOW_S * 1000, RECORD)])
     hub.scripted.append(refusal(Refusal.BODY_MISSHAPEN))
     assert heatpool("send").exit_code == 0
@@ -54,6 +56,7 @@ def test_spool_shows_what_waits_and_what_was_refused(
 
 def test_send_ends_with_the_status_of_its_problem(heatpool: Heatpool, pool: Pool, hub: Hub) -> None:
     """6: later may do. 7: the pool refused this sender."""
+    consent_record.send(pool)
     pool.spool.append([(NOW_S * 1000, RECORD)])
     hub.scripted.extend([refusal(Refusal.STOPPING), refusal(Refusal.TOKEN_WRONG)])
     assert [heatpool("send").exit_code for _ in range(2)] == [6, 7]

@@ -103,6 +103,24 @@ def test_updates_come_once_a_day_and_tell_what_is_new(
     ]  # fmt: skip  # one list
 
 
+@pytest.mark.parametrize("tells", [True, False])
+def test_the_hub_says_what_changed_or_the_client_compares(
+    pool: Pool, hub: Hub, released: Release, *, tells: bool
+) -> None:
+    """Both ways lead to the same news; the hub hears what it said before."""
+    assert released
+    hub.tells_events = tells
+    found = []
+    for hub.eligible in (False, True, True, False):
+        done = pool.update()
+        found.append((done.answer.event, note(pool, done).event))
+    expected = [None, "became_eligible", None, "no_longer_eligible"]
+    assert found == [(one if tells else None, one) for one in expected]
+    asked = [one.query["was_eligible"] for one in hub.requests if "was_eligible" in one.query]
+    assert asked == ["false", "false", "true", "true"]
+    assert read_watched(pool.home).event == "no_longer_eligible"
+
+
 def test_a_failed_update_is_tried_again_after_hours(
     pool: Pool, hub: Hub, released: Release, fake_time: FakeTime
 ) -> None:

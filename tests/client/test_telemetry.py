@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pytest
-from simulators.hub import Hub, Reply, refusal
+from simulators.hub import CONSENT_PATH, Hub, Reply, refusal
 from simulators.publisher import NOW_S
 
 from heatpool_client import consent
@@ -157,12 +157,13 @@ def test_nothing_is_kept_before_consent(
 def test_withdrawing_elsewhere_counts_at_once(
     telemetry: Telemetry, home: Home, fake_time: FakeTime, hub: Hub, pool: Pool
 ) -> None:
-    """The next reading is not kept; what waited is gone and nothing is sent."""
+    """The next reading is not kept; what waited is gone; nothing but the decision is sent."""
     telemetry.record({"a": 1})
     consent.withdraw(home, fake_time.now_s)
     assert not telemetry.record({"a": 2})
     assert telemetry.flush() is None
-    assert hub.requests == []
+    assert hub.paths() == [CONSENT_PATH] * 2
+    assert [one.event for one in hub.consents] == ["granted", "withdrawn"]
     assert pool.spool.waiting().records == 0
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from simulators import publisher as pub
-from simulators.hub import TOKEN, Reply
+from simulators.hub import CONSENT_PATH, TOKEN, Reply
 from simulators.publisher import NOW_S, release
 from simulators.tiny_detector import payload
 
@@ -53,7 +53,10 @@ def test_attack_51_withdrawal_offline(
         next(pool.send([Row(NOW_S, {"a": 1.0})]))
     assert caught.value.code is Fault.CONSENT_MISSING
     (*_, last) = hub.requests
-    assert {one.method for one in hub.requests[seen:]} == {"DELETE"}
+    asked_for = [(one.method, one.path) for one in hub.requests[seen:]]
+    assert asked_for[:2] == [("POST", CONSENT_PATH)] * 2  # before the key is forgotten
+    assert asked_for[2:] == [("DELETE", last.path)] * 3
+    assert [one.event for one in hub.consents] == ["granted", "withdrawn"]
     asked = Asked(method="DELETE", path=last.path, installation=pool.config.installation)
     signer = verify_request(last.headers, asked, int(fake_time.now_s))
     assert signer.ed25519 == public_key_of(keys.load(pool.home).ed25519_seed)

@@ -19,7 +19,7 @@ JANUARY_S = 1_768_003_200.0  # 2026-01-10
 @pytest.fixture(scope="session")
 def year() -> list[list[Recording]]:
     """24 homes, two days of each month: a year in small."""
-    return small_year()
+    return small_year(24)
 
 
 @pytest.fixture(scope="session")

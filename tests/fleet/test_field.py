@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from simulators.field import FIELD_FILE, Quantiles, column, field_quantiles, quantities
+from simulators.field import FIELD_FILE, Quantiles, column, field_quantiles, quantities, small_year
 
 if TYPE_CHECKING:
     from heatpool_fleet.chance import Floats
     from heatpool_fleet.recording import Recording
+
+
+@pytest.fixture(scope="module")
+def year() -> list[list[Recording]]:
+    """64 homes, a day of each month."""
+    return small_year(64, 1.0)
 
 
 @pytest.fixture(scope="module")

@@ -175,3 +175,26 @@ def test_sensor_that_is_not_there_cannot_break(naming: Naming, sensor: str) -> N
 
     with pytest.raises(FaultSpellingError, match="no sensor"):
         simulate(make_homes(1, 1, naming=naming), JANUARY_S, 1.0, 60.0, 1, {0: fault})
+
+
+def test_swapped_probes_show_each_other_from_the_onset() -> None:
+    """Flow and return change places; every other reading stays as it was."""
+    homes, onset_s = make_homes(1, 1), JANUARY_S + DAY_S / 2
+    fault = Fault(FaultKind.SENSOR_SWAPPED, 0.0, onset_s, "temp_flow")
+    (sound,) = simulate(homes, JANUARY_S, 1.0, 60.0, 1)
+    (faulty,) = simulate(homes, JANUARY_S, 1.0, 60.0, 1, {0: fault})
+    late = sound.timestamps_s >= onset_s
+    spread = [one.columns["temp_flow"] - one.columns["temp_return"] for one in (sound, faulty)]
+
+    assert np.array_equal(spread[0][~late], spread[1][~late])
+    assert np.max(np.abs(spread[0][late] + spread[1][late])) < 2.0  # the probes' own errors stay
+    for name in set(sound.columns) - {"temp_flow", "temp_return"}:
+        assert np.array_equal(sound.columns[name], faulty.columns[name])
+
+
+def test_only_neighbours_can_be_swapped() -> None:
+    """A fitter may take flow for return, not the fan for the outdoor probe."""
+    fault = Fault(FaultKind.SENSOR_SWAPPED, 0.0, JANUARY_S, "fan_speed")
+
+    with pytest.raises(FaultSpellingError):
+        simulate(make_homes(1, 1), JANUARY_S, 0.1, 60.0, 1, {0: fault})

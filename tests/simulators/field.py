@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 FIELD_FILE = "heatpumps/field_performance_365d_2026-07.csv"
-HOMES = 24
+HOMES = 64
+DAYS = 2.0
 
 
 class Quantiles(NamedTuple):
@@ -49,19 +50,20 @@ def field_quantiles() -> dict[str, Quantiles] | None:
     }
 
 
-def small_year() -> list[list[Recording]]:
-    """24 homes, two days of each month, each month under a weather of its own."""
-    homes = make_homes(HOMES, 1)
+def small_year(number: int = HOMES, days: float = DAYS) -> list[list[Recording]]:
+    """Some days of each month, each month under a weather of its own."""
+    homes = make_homes(number, 1)
     january_s, month_s = 1_768_003_200.0, 30.4 * 86_400.0
-    return [
-        simulate(homes, january_s + month_s * number, 2.0, 60.0, number) for number in range(12)
-    ]
+    return [simulate(homes, january_s + month_s * month, days, 60.0, month) for month in range(12)]
 
 
 def column(year: list[list[Recording]], name: str) -> Floats:
     """A column of the whole year, shape (homes, records)."""
     return np.array(
-        [np.concatenate([month[home].columns[name] for month in year]) for home in range(HOMES)]
+        [
+            np.concatenate([month[home].columns[name] for month in year])
+            for home in range(len(year[0]))
+        ]
     )
 
 

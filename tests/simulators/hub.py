@@ -25,8 +25,10 @@ from simulators.publisher import NOW_S, Release
 from heatpool_contract import telemetry
 from heatpool_contract.answers import (
     CheckAnswer,
+    ConsentAnswer,
     Contribution,
     DataPool,
+    EligibilityEvent,
     KeysAnswer,
     SubmitAnswer,
     Tally,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 TOKEN = "0123456789abcdef-test"
 TRUST_PREFIX = "/api/v1/trust/"
+CONSENT_PATH = "/api/v1/consent"
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -53,6 +56,19 @@ class Seen(msgspec.Struct, frozen=True):
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+
+
+class ConsentSeen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Body of `POST /api/v1/consent`; nothing more is taken, as by the hub."""
+
+    installation_id: str
+    event: str
+    purposes: tuple[str, ...]
+    text_version: str
+    text_sha256: str
+    locale: str
+    client_version: str
+    client_time: float
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -114,6 +130,16 @@ class Hub:
         self.receipts: dict[str, bytes] = {}
         """Receipt -> answer."""
         self.erased: list[str] = []
+        self.erasures: dict[str, bytes] = {}
+        """Receipt of an erasure -> answer."""
+        self.consents: list[ConsentSeen] = []
+        """Recorded, in order; their signatures were right."""
+        self.consent_scripted: deque[Reply | None] = deque()
+        """Served in turn to who brings a record of consent; None: as usual."""
+        self.tells_events = True
+        """Answers `was_eligible`, as hubs have done since there is `event`."""
+        self.now_s = float(NOW_S)
+        """Of the hub's clock: signatures are near it."""
         self.date_s: float | None = None
         """Goes into the `Date` header."""
 
@@ -131,7 +157,9 @@ class Hub:
             trust = self.trusts.get(seen.path.removeprefix(TRUST_PREFIX))
             return refusal(Refusal.NOT_FOUND) if trust is None else Reply(200, trust)
         self.requests.append(seen)
-        scripted = self.scripted.popleft() if self.scripted else None
+        # Records of consent go out beside everything else: they have a script of their own.
+        script = self.consent_scripted if seen.path == CONSENT_PATH else self.scripted
+        scripted = script.popleft() if script else None
         if scripted is not None:
             return scripted
         if seen.headers.get("authorization") != f"Bearer {TOKEN}":
@@ -139,13 +167,14 @@ class Hub:
         routes = {
             ("POST", "submit"): self._submit,
             ("PUT", "keys"): self._register,
+            ("POST", "consent"): self._consent,
             ("GET", "check"): self._check,
             ("GET", "download"): self._download,
         }
         if seen.method == "DELETE":
             return self._erase(seen)
-        if "/receipt/" in seen.path:
-            known = self.receipts.get(seen.path.rsplit("/", 1)[-1])
+        if "/receipt/" in seen.path or "/erasures/" in seen.path:
+            known = (self.receipts | self.erasures).get(seen.path.rsplit("/", 1)[-1])
             return refusal(Refusal.NOT_FOUND) if known is None else Reply(200, known)
         route = routes.get((seen.method, seen.path.rsplit("/", 1)[-1]))
         return refusal(Refusal.NOT_FOUND) if route is None else route(seen)
@@ -191,11 +220,22 @@ class Hub:
         installation = InstallationId(seen.path.rsplit("/", 1)[-1])
         asked = Asked(method="DELETE", path=seen.path, body=seen.body, installation=installation)
         try:
-            verify_request(seen.headers, asked, NOW_S)
+            verify_request(seen.headers, asked, int(self.now_s))
         except SealRefused:
             return refusal(Refusal.TOKEN_WRONG)
         self.erased.append(installation)
         return Reply(202, b'{"receipt":"erasure-1"}')
+
+    def _consent(self, seen: Seen) -> Reply:
+        given = msgspec.json.decode(seen.body, type=ConsentSeen)
+        installation = InstallationId(given.installation_id)
+        asked = Asked(method="POST", path=seen.path, body=seen.body, installation=installation)
+        try:
+            verify_request(seen.headers, asked, int(self.now_s))
+        except SealRefused:
+            return refusal(Refusal.SIGNATURE_FOREIGN)
+        self.consents.append(given)
+        return json(ConsentAnswer(sequence=len(self.consents), hash="ab" * 32), 201)
 
     def _check(self, seen: Seen) -> Reply:
         release = self.release
@@ -208,6 +248,7 @@ class Hub:
         return json(
             CheckAnswer(
                 eligible=self.eligible,
+                event=self._event(seen.query.get("was_eligible")),
                 reason="ok" if self.eligible else Refusal.NO_RECENT_CONTRIBUTION,
                 reason_text="Text.",
                 reason_de="Ein Text.",
@@ -221,6 +262,11 @@ class Hub:
                 data_pool=DataPool(12, 34_000, 5, 10_000, data_sufficient=True),
             )
         )
+
+    def _event(self, was: str | None) -> EligibilityEvent | None:
+        if not self.tells_events or was is None or (was == "true") is self.eligible:
+            return None
+        return "became_eligible" if self.eligible else "no_longer_eligible"
 
     def _download(self, seen: Seen) -> Reply:
         release = self.release

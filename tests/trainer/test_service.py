@@ -159,6 +159,7 @@ async def test_of_many_changes_at_once_none_is_lost(bus: Client) -> None:
     boards = [Bulletin(bus, bucket, holder) for holder in ("one", "two")]
 
     def more(news: News) -> News:
+        """One message more."""
         return noted(news, 1, 7, 9)
 
     for _ in range(10):
@@ -199,10 +200,7 @@ async def test_an_erased_home_leaves_the_disk_at_once(
     installations = await bus.jetstream().key_value(subjects.KV_INSTALLATIONS)
     gone = await erased_homes.gone(installations, homes)
 
-    def forget(home: str) -> None:
-        days.forget(home)
-
-    following = asyncio.create_task(erased_homes.follow(bus, life, forget, configure("t")))
+    following = asyncio.create_task(erased_homes.follow(bus, life, days.forget, configure("t")))
     bucket = await bus.jetstream().key_value(subjects.KV_ERASURES)
     erasure = erasures.Erasure(installation=homes[0], requested_ms=now_ms())
 

@@ -9,7 +9,7 @@ import msgspec
 import rich_click as click
 
 from heatpool_client import config as configuration
-from heatpool_client import consent, courier, erasure, keys, notifying
+from heatpool_client import consent, consent_record, courier, erasure, keys, notifying
 from heatpool_client.commands.advice import ADVICE
 from heatpool_client.commands.shell import leave, moment, shared_options
 from heatpool_client.faults import ClientError, Exit, Fault, Words
@@ -79,6 +79,7 @@ def _findings(shell: Shell, *, offline: bool) -> Iterator[Finding]:
     yield _disk(shell)
     with shell.pool(config) as pool:
         yield from _guarded("spool", lambda: _spool(shell, pool, now_s))
+        yield from _guarded("consent_record", lambda: _consent_record(shell))
         yield from _guarded("erasure", lambda: _erasure(shell))
         yield from _guarded("alerts", lambda: _alerts(shell))
         if shell.home.source.exists():
@@ -126,6 +127,23 @@ def _keys(shell: Shell) -> Finding:
 def _consent(shell: Shell) -> Finding:
     consent.require(shell.home, shell.environ)
     return _fine("consent", "given", "erteilt")
+
+
+def _consent_record(shell: Shell) -> Finding:
+    """What the pool has of the owner's decisions."""
+    seen = consent_record.seen(shell.home, shell.environ)
+    reason = f" ({seen.problem})" if seen.problem and seen.standing != "no_key" else ""
+    text = Words(seen.text.en + reason, seen.text.de + reason)
+    if seen.standing == "refused":
+        todo = Words(
+            "Nothing here: the pool's operator can say why; the record at home stands.",
+            "Hier nichts: Der Betreiber kann sagen warum; der Nachweis zu Hause gilt.",
+        )
+    elif seen.standing == "waiting" and seen.problem is not None:
+        todo = Words("`heatpool send` tries again.", "`heatpool send` versucht es erneut.")
+    else:
+        return Finding(check="consent_record", state="ok", text=text)
+    return Finding(check="consent_record", state="warning", text=text, todo=todo)
 
 
 def _clock(shell: Shell, now_s: float) -> Finding:
@@ -203,9 +221,17 @@ def _spool(shell: Shell, pool: Pool, now_s: float) -> Finding:
 
 
 def _erasure(shell: Shell) -> Finding:
-    wish = erasure.pending(shell.home)
+    wish = erasure.last(shell.home)
     if wish is None:
         return _fine("erasure", "none asked for", "keine angefragt")
+    if wish.is_done:
+        return _fine("erasure", "done", "erledigt")
+    if wish.confirmed_s is not None:
+        return _fine(
+            "erasure",
+            "on its way at the pool: `heatpool erasure`",
+            "läuft beim Datenpool: `heatpool erasure`",
+        )
     return Finding(
         check="erasure", state="warning",
         text=Words("not confirmed yet", "noch nicht bestätigt"),

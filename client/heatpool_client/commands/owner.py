@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import rich_click as click
 
-from heatpool_client import consent, deciding, erasure, setup
+from heatpool_client import consent, consent_record, deciding, erasure, setup
 from heatpool_client.commands.shell import lines_of, shared_options
 from heatpool_client.faults import ClientError, Exit, Fault
 from heatpool_client.version import CLIENT_VERSION
 
 if TYPE_CHECKING:
     from heatpool_client.commands.shell import Shell
+    from heatpool_client.pool import Pool
 
 
 class InitOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +58,8 @@ class ConsentReport(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     dropped: int | None = None
     """Readings that waited and were dropped by the withdrawal."""
+    record: consent_record.Seen | None = None
+    """What the pool has recorded of it."""
     erasure: erasure.Erasure | None = None
 
 
@@ -143,6 +146,9 @@ def consent_command(
     shown = dropped = None
     if accept is not None:
         _grant(shell, accept, "option")
+        if shell.home.config.exists():
+            with shell.pool() as pool:
+                _record(shell, pool)
     elif withdraw:
         dropped = _forget(shell, erase=erase)
     else:
@@ -155,6 +161,7 @@ def consent_command(
         last=None if standing == "damaged" else consent.current(shell.home),
         text=shown,
         dropped=dropped,
+        record=consent_record.seen(shell.home, shell.environ),
         erasure=erasure.last(shell.home),
     )
     if shown is not None and not shell.as_json:
@@ -196,6 +203,8 @@ def _forget(shell: Shell, *, erase: bool) -> int | None:
         return None
     with shell.pool() as pool:
         left = deciding.withdraw(pool, erase=erase)
+    if left.recorded is not None:
+        _say_if_waiting(shell, left.recorded)
     if left.erasure is not None and left.erasure.confirmed_s is None:
         problem = left.erasure.problem
         shell.say(
@@ -203,6 +212,20 @@ def _forget(shell: Shell, *, erase: bool) -> int | None:
             f"Noch nicht angefragt ({problem}); `heatpool send` versucht es erneut.",
         )
     return left.dropped
+
+
+def _record(shell: Shell, pool: Pool) -> None:
+    """Have the pool record what was decided; what does not go now waits."""
+    _say_if_waiting(shell, consent_record.send(pool, at_once=True))
+
+
+def _say_if_waiting(shell: Shell, recorded: consent_record.Seen) -> None:
+    if recorded.standing == "waiting":
+        shell.say(
+            f"Not recorded at the pool yet ({recorded.problem}); `heatpool send` tries again.",
+            f"Noch nicht beim Datenpool vermerkt ({recorded.problem}); `heatpool send` versucht es "
+            "erneut.",
+        )
 
 
 def _decide(shell: Shell, accepted: str | None) -> tuple[str | None, consent.Means]:
@@ -229,6 +252,7 @@ def _register_if_possible(shell: Shell) -> bool:
     try:
         with shell.pool() as pool:
             pool.register()
+            _record(shell, pool)
     except ClientError as error:
         if error.exit not in (Exit.UNREACHABLE, Exit.NO_CONSENT, Exit.SETUP):
             raise

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import rich_click as click
 
-from heatpool_client import consent
+from heatpool_client import consent, consent_record
 from heatpool_client import keys as identity
 from heatpool_client.commands.shell import lines_of, shared_options
 from heatpool_client.faults import ClientError, Fault
+from heatpool_client.home import read_private
 from heatpool_client.version import CLIENT_VERSION
 from heatpool_contract.answers import CheckAnswer
 from heatpool_contract.fresh import is_stale
@@ -45,6 +46,8 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     installation_id: str
     model: str
     consent: consent.Standing
+    consent_record: consent_record.Seen
+    """What the pool has recorded of it."""
     do_not_track: bool
     registered_s: int | None
     trust_version: int | None
@@ -71,14 +74,22 @@ def status(shell: Shell, online: bool) -> None:  # noqa: FBT001 - click passes b
             installation_id=pool.config.installation_id,
             model=pool.config.model,
             consent=consent.standing(shell.home),
+            consent_record=consent_record.seen(shell.home, shell.environ),
             do_not_track=consent.is_do_not_track(shell.environ),
-            registered_s=identity.load(shell.home).registered_s,
+            registered_s=_registered_s(shell),
             trust_version=pool.trust().version if shell.home.trust_first.exists() else None,
             active=active,
             last_refusal=str(refusals.code) if refusals.code else None,
             check=pool.check() if online else None,
         )
     shell.report(report, lines_of(report, shell.language))
+
+
+def _registered_s(shell: Shell) -> int | None:
+    """None also for an installation without keys, of before there were any."""
+    if read_private(shell.home.identity) is None:
+        return None
+    return identity.load(shell.home).registered_s
 
 
 def _model_seen(store: ModelStore[Detector], now_s: float) -> ModelSeen | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import rich_click as click
 
-from heatpool_client import courier, erasure, receipts
+from heatpool_client import consent, consent_record, courier, erasure, receipts
 from heatpool_client.commands.shell import leave, lines_of, moment, shared_options
 from heatpool_client.courier import Notes, Round
 from heatpool_client.faults import ClientError, Exit, Fault
@@ -69,12 +69,18 @@ def spool_command(shell: Shell, retry: bool, empty: bool) -> None:  # noqa: FBT0
 @click.command("send")
 @shared_options
 def send_command(shell: Shell) -> None:
-    """Send now what waits; after a withdrawal the erasure, if that is what waits."""
+    """Send now what waits; after a withdrawal its record and the erasure, if they wait."""
     with shell.pool() as pool:
+        waited = consent_record.seen(shell.home, shell.environ).standing == "waiting"
+        recorded = consent_record.send(pool, at_once=True)
         wish = erasure.send(pool, at_once=True)
         if wish is not None:
             shell.report(wish, lines_of(wish, shell.language))
             leave(Exit.OK if wish.confirmed_s is not None else Exit.UNREACHABLE)
+            return
+        if waited and consent.standing(shell.home) == "withdrawn":  # there was nothing else to do
+            shell.report(recorded, lines_of(recorded, shell.language))
+            leave(Exit.UNREACHABLE if recorded.standing == "waiting" else Exit.OK)
             return
         done = courier.send_waiting(pool, at_once=True)
     shell.report(done, lines_of(done, shell.language))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
-from heatpool_client import consent, courier, deciding, pausing, updating
+from heatpool_client import consent, consent_record, courier, deciding, pausing, updating
 from heatpool_client.faults import ClientError, Exit, Language
 from heatpool_client.web.guard import Denied
 
@@ -79,6 +79,7 @@ def agree(pool: Pool, body: Agree) -> Agreed:
         if error.exit not in (Exit.UNREACHABLE, Exit.NO_CONSENT, Exit.SETUP):
             raise
         return Agreed(given, registered=False)
+    consent_record.send(pool, at_once=True)
     return Agreed(given, registered=True)
 
 

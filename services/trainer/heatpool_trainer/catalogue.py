@@ -57,6 +57,8 @@ class ModeRecipe(_Data, frozen=True, kw_only=True):
     settle: float = 0.0
     mean: float = 0.0
     """Steady operation in the running mean."""
+    mean_min: float = 0.0
+    """Less in it is not scored; 0: a third of `mean`."""
     mean_age_max: float = 0.0
     smoothing: float = 0.0
     debounce: float = 0.0

@@ -7,6 +7,7 @@ the reference nor in the whitening nor in the masses; equal mass for every home.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -18,13 +19,14 @@ from heatpool_trainer.calibrate import WEEK_MS, Calibration, Scored, calibrate, 
 from heatpool_trainer.native import Floats, Integers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from heatpool_contract.detector import Detector, Mode
     from heatpool_trainer.crew import Crew
     from heatpool_trainer.features import Values
     from heatpool_trainer.plan import TrainingPlan
 
+LEARNING_SPANS_MIN: Final = 3  # of the offset rule, one of which learning takes
 HOME_SHARE_MAX: Final = 0.2  # of the mass; of six homes and more, as five have a fifth each
 
 
@@ -33,6 +35,14 @@ class Inputs(msgspec.Struct, frozen=True, eq=False):
 
     timestamps_ms: Integers
     vectors: Floats
+    starts: tuple[int, ...] = (0,)
+    """Where a new piece begins: the home has learnt its own normal anew, from a later day on."""
+
+    def pieces(self) -> Iterator[Inputs]:
+        """Each in the order of time."""
+        for first, last in pairwise((*self.starts, len(self.vectors))):
+            if last > first:
+                yield Inputs(self.timestamps_ms[first:last], self.vectors[first:last])
 
 
 class HomeInputs(msgspec.Struct, frozen=True, eq=False):
@@ -44,30 +54,37 @@ class HomeInputs(msgspec.Struct, frozen=True, eq=False):
 
 
 def home_inputs(
-    models: Sequence[Detector], found: Values, fold: int, vectors_max: int
+    models: Sequence[Detector], found: Values, fold: int, plan: TrainingPlan
 ) -> HomeInputs:
     """Run one home's readings through all models.
+
+    A home may join in any season, so its own normal is learnt anew from several days on: else all
+    homes would have learnt in the same weather, and what follows on other weather would be missing
+    in masses and calibration alike.
 
     Args:
         models: those of the folds, then the one of all homes.
         found: the home's values.
         fold: to which it belongs; under this model all vectors are kept, for calibration.
-        vectors_max: to keep under the others.
+        plan: how many vectors to keep under the others, how often to learn.
     """
     modes = range(len(models[0].modes))
     steady = [features.rows(models[0].modes[index], index, found) for index in modes]
+    starts_ms = _starts_ms(found.timestamps_ms, models[0].offset.span_ms_min, plan.learnings_max)
     inputs = []
     for number, model in enumerate(models):
         per_mode = []
         for mode, rows in zip(model.modes, steady, strict=True):
-            found_means = residual_means.means(mode, model, rows)
-            limit = len(found_means.fleet) if number == fold else vectors_max
-            per_mode.append(
-                {
-                    "home": _thinned(found_means.home_timestamps_ms, found_means.home, limit),
-                    "fleet": _thinned(found_means.fleet_timestamps_ms, found_means.fleet, limit),
-                }
-            )
+            learnt = [
+                residual_means.means(mode, model, features.since(rows, start_ms))
+                for start_ms in starts_ms
+            ]
+            whole = learnt[0]
+            limit = len(whole.fleet) if number == fold else plan.vectors_per_home_max
+            part = limit if number == fold else max(1, limit // len(learnt))
+            homes = [_thinned(one.home_timestamps_ms, one.home, part) for one in learnt]
+            fleet = _thinned(whole.fleet_timestamps_ms, whole.fleet, limit)
+            per_mode.append({"home": _joined(homes), "fleet": fleet})
         inputs.append(per_mode)
     to_ms = int(found.timestamps_ms[-1]) if found.timestamps_ms.size else 0
     return HomeInputs(fold, to_ms, inputs)
@@ -90,6 +107,7 @@ class _Fold(msgspec.Struct, frozen=True, eq=False):
     model: Channel | None
     held_out: list[Scored]
     weeks: float
+    homes: int
 
 
 class Trees(msgspec.Struct, frozen=True):
@@ -131,17 +149,26 @@ def finish(  # noqa: PLR0913, PLR0917 - a channel is the meeting point of all of
     def one_fold(fold: int) -> _Fold:
         rest = [one.inputs[fold][index][kind].vectors for one in homes if one.fold != fold]
         if not any(len(one) for one in rest):
-            return _Fold(None, [], 0.0)
+            return _Fold(None, [], 0.0, 0)
         model = channel_fit.fit(blank, _equal(rest, share), trees.structures, trees.chosen)
         seen = [
-            (one.to_ms, one.inputs[fold][index][kind])
+            (one.to_ms, [*one.inputs[fold][index][kind].pieces()])
             for one in homes
-            if one.fold == fold and one.inputs[fold][index][kind].timestamps_ms.size
+            if one.fold == fold
         ]
         return _Fold(
             model,
-            [score(model, trees.structures, inputs, mode) for _to_ms, inputs in seen],
-            sum((to_ms - int(inputs.timestamps_ms[0])) / WEEK_MS for to_ms, inputs in seen),
+            [
+                score(model, trees.structures, one, mode)
+                for _to_ms, pieces in seen
+                for one in pieces
+            ],
+            sum(
+                (to_ms - int(one.timestamps_ms[0])) / WEEK_MS
+                for to_ms, pieces in seen
+                for one in pieces
+            ),
+            sum(len(pieces) > 0 for _to_ms, pieces in seen),
         )
 
     found = crew.beside(f"calibrate {mode.name} {blank.name}", one_fold, range(folds))
@@ -152,6 +179,8 @@ def finish(  # noqa: PLR0913, PLR0917 - a channel is the meeting point of all of
         debounce_ms=blank.debounce_ms,
         age_ms_max=mode.mean_age_ms_max,
     )
+    homes_unseen = sum(fold.homes for fold in found)
+    calibration = msgspec.structs.replace(calibration, homes=homes_unseen)
     channel = msgspec.structs.replace(
         channel_fit.fit(blank, training, trees.structures, trees.chosen),
         threshold=calibration.threshold,
@@ -191,6 +220,24 @@ def score(channel: Channel, structures: Sequence[Structure], seen: Inputs, mode:
         raw,
         smoothing_ms=channel.smoothing_ms,
         age_ms_max=mode.mean_age_ms_max,
+    )
+
+
+def _starts_ms(timestamps_ms: Integers, span_ms: int, number_max: int) -> list[int]:
+    """From when a home learns its own normal: evenly spread, with time left to be scored."""
+    if not timestamps_ms.size:
+        return [0]
+    first_ms, length_ms = int(timestamps_ms[0]), int(timestamps_ms[-1] - timestamps_ms[0])
+    number = max(1, min(number_max, length_ms // max(1, LEARNING_SPANS_MIN * span_ms)))
+    return [first_ms + length_ms * place // number for place in range(number)]
+
+
+def _joined(parts: list[Inputs]) -> Inputs:
+    edges = np.cumsum([0, *(len(one.vectors) for one in parts)])
+    return Inputs(
+        np.concatenate([one.timestamps_ms for one in parts]),
+        np.concatenate([one.vectors for one in parts]),
+        tuple(edges[:-1].tolist()),
     )
 
 

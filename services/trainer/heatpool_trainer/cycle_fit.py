@@ -67,7 +67,12 @@ def train(
     chosen = cycle_design.usable(recipe, [days[name] for name in names])
     if len(names) < plan.folds or not chosen:
         return None
-    plan = msgspec.structs.replace(plan, trees=plan.cycle_trees, height=plan.cycle_height)
+    plan = msgspec.structs.replace(
+        plan,
+        trees=plan.cycle_trees,
+        height=plan.cycle_height,
+        learnings_max=1,  # a day a row: a recording is too short to learn in parts of it
+    )
     design = cycle_design.design_of(recipe, chosen, main)
     bare = reference_models.with_placeholders(design)
     found = {name: features.values(bare, days[name]) for name in names}
@@ -82,7 +87,7 @@ def train(
         for fold in range(plan.folds + 1)
     ]
     inputs = [
-        cross_fit.home_inputs(models, found[name], k % plan.folds, plan.vectors_per_home_max)
+        cross_fit.home_inputs(models, found[name], k % plan.folds, plan)
         for k, name in enumerate(names)
     ]
     floors = {one.name: one.floor for one in recipe.features}

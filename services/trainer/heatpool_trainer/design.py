@@ -210,7 +210,10 @@ def _mode(
             Conditioner(field=name, low=-EVERYWHERE, high=EVERYWHERE) for name in conditioners
         ),
         mean_readings=mean_readings,
-        mean_readings_min=max(1, mean_readings // 3),
+        mean_readings_min=min(
+            mean_readings,
+            pace.readings(recipe.mean_min) if recipe.mean_min else max(1, mean_readings // 3),
+        ),
         mean_age_ms_max=pace.duration_ms(recipe.mean_age_max),
     )
     kinds: list[Literal["home", "fleet"]] = ["home", "fleet"] if profile.home_channel else ["fleet"]

@@ -13,6 +13,7 @@ import nats.errors
 import nats.js.errors
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from heatpool_chassis import bus
 from heatpool_contract import erasures, registry, subjects
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ LOOK_AGAIN_S: Final = 60.0  # a consumer that the server has lost is made anew
 
 
 async def follow(
-    client: Client, life: Lifecycle, forget: Callable[[str], None], log: BoundLogger
+    client: Client, life: Lifecycle, forget: Callable[[str], object], log: BoundLogger
 ) -> None:
     """Call `forget` for every home whose erasure is on its way, until the process stops."""
     while not life.stopping.is_set():
@@ -42,11 +43,12 @@ async def follow(
         await life.stopped_within(PAUSE_S)
 
 
-async def _follow_once(client: Client, life: Lifecycle, forget: Callable[[str], None]) -> None:
-    subscription = await client.jetstream(timeout=3.0).pull_subscribe(
-        f"$KV.{subjects.KV_ERASURES}.>",
-        stream=f"KV_{subjects.KV_ERASURES}",
-        config=ConsumerConfig(
+async def _follow_once(client: Client, life: Lifecycle, forget: Callable[[str], object]) -> None:
+    subscription = await bus.temporary(
+        client.jetstream(timeout=bus.CONTROL_TIMEOUT_S),
+        f"KV_{subjects.KV_ERASURES}",
+        ConsumerConfig(
+            filter_subject=f"$KV.{subjects.KV_ERASURES}.>",
             deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
             ack_policy=AckPolicy.NONE,
             inactive_threshold=LOOK_AGAIN_S,

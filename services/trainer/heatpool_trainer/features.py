@@ -108,6 +108,12 @@ def rows(mode: Mode, index: int, found: Values) -> Rows:
     return Rows(found.timestamps_ms[chosen], conditioners, targets)
 
 
+def since(steady: Rows, from_ms: int) -> Rows:
+    """The rows from a time on."""
+    first = int(np.searchsorted(steady.timestamps_ms, from_ms))
+    return Rows(steady.timestamps_ms[first:], steady.conditioners[first:], steady.targets[first:])
+
+
 def terms(mode: Mode, conditioners: Floats) -> Floats:
     """Basis of the regression at every row, shape (n, terms)."""
     scaled = [

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from heatpool_contract.detector import Detector
     from heatpool_trainer.catalogue import Catalogue
     from heatpool_trainer.features import Rows, Values
+    from heatpool_trainer.plan import TrainingPlan
 
     Homes: TypeAlias = Iterable[HomeSeries | StoredHome]
 
@@ -72,7 +73,7 @@ def third_look(  # noqa: PLR0913, PLR0917 - what is the same for all homes comes
     models: Sequence[Detector],
     folds: Mapping[str, int],
     outlined: Outline,
-    vectors_max: int,
+    plan: TrainingPlan,
     home: HomeSeries | StoredHome,
 ) -> Third:
     """Running means of residuals under every model."""
@@ -84,7 +85,7 @@ def third_look(  # noqa: PLR0913, PLR0917 - what is the same for all homes comes
         blanked += impossible(models[-1], series)
         if series.home in folds:
             fold = folds[series.home]
-            inputs[series.home] = cross_fit.home_inputs(models, found, fold, vectors_max)
+            inputs[series.home] = cross_fit.home_inputs(models, found, fold, plan)
             raw = thinned(sent, models[-1].spacing_ms_min)
             beside[series.home] = look(outlined, found, raw)
     return Third(inputs, blanked, beside)

@@ -32,6 +32,8 @@ class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Of all homes together: a reference of ten coefficients gains nothing from more."""
     vectors_max: int = 200_000
     """Of all homes together, likewise."""
+    learnings_max: int = 4
+    """Times a home's own normal is learnt in its recording, from other days on each."""
     vectors_min: int = 100
     """Of all homes; a mode with fewer is not scored."""
     episodes_per_week_max: float = 0.10

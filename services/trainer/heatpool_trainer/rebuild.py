@@ -104,8 +104,7 @@ def _train(
     in_names = [surveys[name] for name in sorted(surveys)]
     outlined = beside_fit.outline(catalogue, models[-1], in_names)
     looks: dict[str, Look] = {}
-    limit = plan.vectors_per_home_max
-    again = partial(third_look, catalogue, parts, models, folds, outlined, limit)
+    again = partial(third_look, catalogue, parts, models, folds, outlined, plan)
     for third in crew.each("residuals", again, used):
         cleaned += Cleaned(impossible=third.impossible)
         inputs.update(third.inputs)

@@ -173,7 +173,7 @@ function padded(low, high, fromZero) {
   return [fromZero ? Math.min(0, low - room) : low - room, high + room];
 }
 
-/** Own value on the scale of many homes: `{label, unit, own, p25, median, p75, low, high, n}`. */
+/** Own value on the scale of many homes, or those alone if `own` is undefined: `{label, unit, own, p25, median, p75, low, high, n}`. */
 export function rangeBar(place, { label, unit = "", digits = 1, own, p25, median, p75, low, high, n }) {
   const known = [own, p25, median, p75, low, high].filter((value) => Number.isFinite(value));
   const room = (Math.max(...known) - Math.min(...known) || 1) * 0.08;
@@ -193,7 +193,7 @@ export function rangeBar(place, { label, unit = "", digits = 1, own, p25, median
   const value = (one) => withUnit(one, unit, digits);
   place.classList.add("range");
   place.replaceChildren(
-    el("div", { class: "range-head" }, el("span", {}, label), el("strong", {}, isFinite(own) ? value(own) : t("range.no_own"))),
+    el("div", { class: "range-head" }, el("span", {}, label), el("strong", {}, isFinite(own) ? value(own) : own === undefined ? value(median) : t("range.no_own"))),
     bar,
     el("div", { class: "range-foot" },
       el("span", {}, isFinite(p25) ? t("range.p25", { value: value(p25) }) : ""),

@@ -1,6 +1,6 @@
 // What both pages share: texts, numbers and dates of the language, theme, JSON.
 //
-// In: <html lang>, assets/texts.<lang>.json. Out: words and formatted values. Guarantee: text goes
+// In: <html lang>, assets/texts.<lang>.json, or what <link data-texts> names. Out: words and formatted values. Guarantee: text goes
 // into the page as text, never as HTML; a missing key shows itself.
 
 export const language = document.documentElement.lang || "en";
@@ -8,7 +8,8 @@ let words = {};
 
 /** Load the catalogue; call it once, before anything else. */
 export async function loadTexts() {
-  const answer = await fetch(`assets/texts.${language}.json`);
+  const named = document.querySelector("link[data-texts]")?.href;
+  const answer = await fetch(named ?? `assets/texts.${language}.json`);
   words = answer.ok ? await answer.json() : {};
 }
 

@@ -88,13 +88,14 @@ def _day_of(number: int, model: str, day: int) -> list[bytes]:
     """Import lines of one home: a winter's day, heating half of the time."""
     drawn = random.Random(number)
     cop, flow = drawn.gauss(3.9, 0.4), drawn.gauss(36, 2.5)
+    power, place = drawn.gauss(1800, 350), drawn.gauss(3, 2)
     minutes = range(0, _MINUTES, STEP_MIN)
     runs = [minute % 120 < 70 for minute in minutes]
-    outdoor = [3 + 4 * math.sin(2 * math.pi * (minute - 540) / _MINUTES) for minute in minutes]
-    draw = [1800.0 if run else 12.0 for run in runs]
+    outdoor = [place + 4 * math.sin(2 * math.pi * (minute - 540) / _MINUTES) for minute in minutes]
+    draw = [power if run else 12.0 for run in runs]
     series = {
         "power_electric": draw,
-        "power_thermal": [1800.0 * cop if run else 0.0 for run in runs],
+        "power_thermal": [power * cop if run else 0.0 for run in runs],
         "temp_flow": [flow + (2.0 if run else -3.0) for run in runs],
         "temp_return": [flow - 5.0] * len(runs),
         "temp_outdoor": outdoor,

@@ -8,7 +8,7 @@
 //   chart.show({x: [...seconds], lines: [{name, values}], band: {name, low, high},
 //               threshold: {name, value}}, {staleSince: null});
 
-import { clock, el, moment, number, reading, shortDate, t, withUnit } from "./page.js";
+import { clock, compact, el, moment, number, reading, shortDate, t, withUnit } from "./page.js";
 
 const TABLE_ROWS_MAX = 48; // more is read by nobody; the JSON has all
 const DAY_S = 86400;
@@ -108,7 +108,7 @@ export class Chart {
     const steps = (splits) => {
       const step = splits.length > 1 ? Math.abs(splits[1] - splits[0]) : 1;
       const digits = [0, 1, 2].find((some) => Math.abs(step * 10 ** some - Math.round(step * 10 ** some)) < 1e-6);
-      return splits.map((value) => number(value, digits ?? 3));
+      return splits.map((value) => step >= 1000 ? compact(value) : number(value, digits ?? 3));
     };
     this.plot?.destroy();
     this.plot = new uPlot({
@@ -119,7 +119,7 @@ export class Chart {
       scales: { x: { time: this.time, range: this.kind === "bars" ? (_, low, high) => [low - 0.5, high + 0.5] : undefined }, y: { range: (_, low, high) => padded(low, high, this.kind === "bars") } },
       axes: [
         { ...axis, space: 64, size: 32, values: (_, splits) => splits.map((value) => this.kind === "bars" ? (this.data.labels?.[value] ?? "") : xValue(value)), ...(this.kind === "bars" ? { incrs: [1] } : this.time && wide ? { incrs: DAY_STEPS } : {}) },
-        { ...axis, size: 48, values: (_, splits) => steps(splits) },
+        { ...axis, size: (_, values) => Math.max(48, 18 + 7 * Math.max(0, ...(values ?? []).map((one) => one.length))), values: (_, splits) => steps(splits) },
       ],
       series,
       bands: band ? [{ series: [1, 2], fill: colour("--band") }] : [],

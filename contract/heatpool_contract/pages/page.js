@@ -29,6 +29,10 @@ export function number(value, digits = 0) {
   return new Intl.NumberFormat(language, fixed).format(value);
 }
 
+/** A large number that fits beside an axis: `40 Mio.` */
+export const compact = (value) =>
+  new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 }).format(value);
+
 /** As many digits as its size makes sensible. */
 export const reading = (value) =>
   number(value, Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2);

@@ -56,6 +56,9 @@ def site() -> Site:
         name = _add(assets, f"texts.{language}.json", texts, JSON)
         paths = {f"asset.{plain}": f"/static/{hashed}" for plain, hashed in names.items()}
         paths["asset.texts.json"] = f"/static/{name}"
+        paths |= {
+            f"current.{one}": "aria-current=true" if one == language else "" for one in LANGUAGES
+        }
         template = (own / "index.html").read_text("utf-8")
         body = pages.page(template, language, words[language] | paths).encode()
         vary = ("vary", "accept-encoding, accept-language")

@@ -25,8 +25,13 @@ function figures(pool) {
     statistics_until: freshness.statistics === null ? "" : t("public.until", { when: date(freshness.statistics - 1) }),
   });
   document.querySelector('[data-put="newest"]').dataset.is = SIGNS[freshness.newest];
-  meter(byId("goal-homes"), { label: t("unit.homes"), value: totals.homes, goal: totals.homes_required });
-  meter(byId("goal-points"), { label: t("unit.data_points"), value: totals.data_points, goal: totals.data_points_required });
+  goal(byId("goal-homes"), t("unit.homes"), totals.homes, totals.homes_required);
+  goal(byId("goal-points"), t("unit.data_points"), totals.data_points, totals.data_points_required);
+}
+
+function goal(place, label, value, wanted) {
+  meter(place, { label, value, goal: wanted });
+  if (value >= wanted) place.querySelector("strong").textContent = t("public.goal_reached", { goal: number(wanted) });
 }
 
 function growth(pool, charts) {
@@ -53,14 +58,11 @@ function bars({ homes_min: least, models, others }) {
 }
 
 function releases({ models, others }) {
-  const head = ["public.model", "public.version", "public.age", "public.state"].map((key) => el("th", { scope: "col" }, t(key)));
-  const rows = models.map((one) => el("tr", {},
-    el("th", { scope: "row" }, one.name),
-    el("td", {}, one.version),
-    el("td", { title: moment(one.created) }, ago(one.created)),
-    el("td", {}, t(`public.state.${one.state}`))));
-  const table = el("table", {}, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows));
-  byId("releases").replaceChildren(rows.length ? table : el("p", { class: "quiet" }, t("public.releases_empty")));
+  const rows = models.map((one) => el("li", {},
+    el("div", { class: "row between" }, el("strong", {}, one.name), el("span", { class: "sign", "data-is": one.state === "released" ? "good" : null }, t(`public.state.${one.state}`))),
+    el("span", { class: "quiet", title: moment(one.created) }, t("public.release_line", { version: one.version, when: ago(one.created) }))));
+  const list = el("ul", { class: "plain" }, ...rows);
+  byId("releases").replaceChildren(rows.length ? list : el("p", { class: "quiet" }, t("public.releases_empty")));
   put(document, { releases_note: others ? t("public.releases_others", { n: number(others) }) : "\u00a0" });
 }
 
@@ -126,6 +128,7 @@ async function load(charts) {
       document.body.dataset.state = "error";
       note(trouble.message, "alarm");
       for (const chart of Object.values(charts)) chart.error(trouble.message, again);
+      for (const id of ["models", "releases", "statistics"]) byId(id).replaceChildren(el("p", { class: "quiet" }, trouble.message));
       return;
     }
     document.body.dataset.state = "stale";
@@ -139,9 +142,6 @@ async function load(charts) {
 await loadTexts();
 switches();
 examples();
-for (const link of document.querySelectorAll("a[data-language]")) {
-  if (link.dataset.language === language) link.setAttribute("aria-current", "page");
-}
 const charts = {
   homes: new Chart(byId("growth-homes"), { label: t("public.growth_homes"), time: true }),
   data_points: new Chart(byId("growth-points"), { label: t("public.growth_points"), time: true }),

@@ -12,7 +12,7 @@ import { clock, compact, el, moment, number, reading, shortDate, t, withUnit } f
 
 const TABLE_ROWS_MAX = 48; // more is read by nobody; the JSON has all
 const DAY_S = 86400;
-const DAY_STEPS = [1, 2, 7, 14, 28].map((days) => days * DAY_S); // a label a day, never two
+const DAY_STEPS = [1, 2, 7, 14, 28, 56, 91, 182, 364].map((days) => days * DAY_S); // a label a day, never two
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 

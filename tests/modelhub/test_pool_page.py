@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from html import unescape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from heatpool_chassis.lifecycle import Lifecycle
     from heatpool_chassis.victoria import Victoria
 
+DOCS = Path(__file__).parent.parent.parent / "docs" / "pages.md"
 ASSET = re.compile(r'(?:href|src)="(/static/[^"]+)"')
 
 
@@ -253,6 +255,15 @@ async def test_badges_have_the_schema_of_shields(hub: RunningHub) -> None:
     }
     assert image.headers["content-type"] == "image/svg+xml; charset=utf-8"
     assert ">120k</text>" in image.text
+
+
+async def test_the_example_in_the_documentation_is_the_pages(hub: RunningHub) -> None:
+    """Copied or read: the same program."""
+    page = unescape((await hub.http.get("/")).text)
+    program = DOCS.read_text("utf-8").partition("```python\n")[2].partition("```")[0]
+
+    assert program
+    assert f'<code id="example">{program}</code>' in page
 
 
 async def test_the_example_of_the_page_runs(filled: RunningHub) -> None:

@@ -1,53 +1,39 @@
-"""A real browser: Debian's Chromium, headless, and what is asked of every page in it."""
+"""`browsers` for tests with an event loop: a hub of the same process answers while a page waits.
+
+Playwright's other interface runs a loop of its own, beside which no coroutine can.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 import pytest
+from browsers import AXE, OBSERVERS, QUIET, ROOT, SHOTS, VITALS, Vitals, is_complaint
 from playwright.async_api import async_playwright
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from playwright.async_api import Browser, Page, Request
+    from playwright.async_api import Browser, ConsoleMessage, Page, Request
 
-AXE: Final = Path(__file__).parent.parent.parent / "web/node_modules/axe-core/axe.min.js"
 DESKTOP: Final = (1280, 900)
 PHONE: Final = (360, 740)
-_SHIFTS: Final = """
-window.shifts = [];
-new PerformanceObserver((list) => {
-  for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifts.push(one.value);
-}).observe({ type: "layout-shift", buffered: true });
-"""
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One rule of axe that a page breaks."""
-
-    id: str
-    impact: str | None
-    nodes: list[_Node]
-
-
-class _Node(msgspec.Struct, frozen=True):
-    html: str
+_AXE_FILE: Final = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     """Start it; skips the test where it is not installed."""
     program = shutil.which("chromium")
-    if program is None or not AXE.is_file():
-        pytest.skip("Chromium or axe-core is not installed: make setup")
+    if program is None or not _AXE_FILE.is_file():
+        pytest.skip("Chromium or axe-core is not installed (make setup)")
+    sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
     async with async_playwright() as play:
-        # No sandbox: tests run as root in containers; the only page is our own.
-        browser = await play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = await play.chromium.launch(executable_path=program, args=[*QUIET, *sandbox])
         try:
             yield browser
         finally:
@@ -62,33 +48,30 @@ class Visit:
         self.errors: list[str] = []
         self.requests: list[Request] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda said: self._hear(said.type, said.text))
-        page.on("requestfinished", lambda one: self.requests.append(one))  # noqa: PLW0108 - playwright marks what it calls, and a bound method takes no mark
+        page.on("console", self._hear)
+        page.on("requestfinished", self._note)
 
-    async def findings(self) -> list[Finding]:
-        """What axe finds serious or critical."""
-        await self.page.evaluate(AXE.read_text("utf-8"))
-        found = await self.page.evaluate("async () => (await axe.run()).violations")
-        return [
-            one
-            for one in msgspec.convert(found, list[Finding])
-            if one.impact in {"serious", "critical"}
-        ]
+    async def findings(self) -> list[str]:
+        """What axe finds."""
+        await self.page.evaluate(_AXE_FILE.read_text("utf-8") + "; undefined")
+        return msgspec.convert(await self.page.evaluate(AXE), list[str])
 
-    async def shift(self) -> float:
-        """How far things have jumped, as browsers measure it."""
-        total = await self.page.evaluate("window.shifts.reduce((sum, one) => sum + one, 0)")
-        assert isinstance(total, (int, float))
-        return float(total)
+    async def vitals(self) -> Vitals:
+        """What the browser measured so far."""
+        return msgspec.convert(await self.page.evaluate(VITALS), Vitals)
 
-    async def transferred(self) -> int:
-        """Bytes of all answers with their headers."""
-        sizes = [await one.sizes() for one in self.requests]
-        return sum(one["responseBodySize"] + one["responseHeadersSize"] for one in sizes)
+    async def keep(self, name: str) -> None:
+        """A picture of the whole page, and what the browser measured."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        (SHOTS / f"{name}.json").write_bytes(msgspec.json.encode(await self.vitals()))
+        await self.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
-    def _hear(self, kind: str, text: str) -> None:
-        if kind == "error":
-            self.errors.append(text)
+    def _note(self, request: Request) -> None:
+        self.requests.append(request)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if is_complaint(message):
+            self.errors.append(message.text)
 
 
 async def visit(
@@ -106,7 +89,7 @@ async def visit(
         locale=language,
         reduced_motion="reduce",
     )
-    await context.add_init_script(_SHIFTS)
+    await context.add_init_script(OBSERVERS)
     page = await context.new_page()
     one = Visit(page)
     await page.goto(address, wait_until="commit")

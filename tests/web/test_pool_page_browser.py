@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow  # a browser and a rollup each: five to ten seconds
 TRANSFER_BYTES_MAX = 300_000
-SHOTS = os.environ.get("HEATPOOL_SCREENSHOTS")  # a folder: keep what the pages looked like
+SHIFT_MAX = 0.01  # a tenth of what browsers call good
+CARDS = Path(__file__).parent.parent.parent / "docs" / "cards"
 WIDER = """
 [...document.querySelectorAll("html, .card, .card > *:not(pre), .meters > *")]
   .filter((one) => one.scrollWidth > one.clientWidth + 1)
@@ -63,12 +67,6 @@ async def shown(hub: RunningHub, browser: Browser, path: str = "/?", **how: obje
     return one
 
 
-async def keep(one: Visit, name: str) -> None:
-    """Keep a picture, if somebody wants them."""
-    if SHOTS:
-        await one.page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
-
-
 async def test_every_screen_theme_and_language_is_whole(
     filled: RunningHub, browser: Browser
 ) -> None:
@@ -79,8 +77,9 @@ async def test_every_screen_theme_and_language_is_whole(
             language = "de" if (scheme == "light") is (size == DESKTOP) else "en"
             one = await shown(filled, browser, size=size, scheme=scheme, language=language)
             page = one.page
-            assert await one.shift() < 0.02
-            assert await one.transferred() < TRANSFER_BYTES_MAX
+            vitals = await one.vitals()
+            assert vitals.shift < SHIFT_MAX
+            assert vitals.transferred < TRANSFER_BYTES_MAX
             await page.select_option("#window", "1d")
             await expect(page.locator("#statistics .range")).to_have_count(7)
             assert await page.locator("html").get_attribute("lang") == language
@@ -99,7 +98,7 @@ async def test_every_screen_theme_and_language_is_whole(
                 for request in one.requests
                 if request.url.startswith("http")
             } == {filled.http.base_url.netloc.decode()}
-            await keep(one, f"pool-{device}-{scheme}-{language}")
+            await one.keep(f"pool-{device}-{scheme}-{language}")
             await page.context.close()
 
 
@@ -140,8 +139,8 @@ async def test_a_young_pool_says_what_is_missing(young: RunningHub, browser: Bro
     await expect(page.locator("#goal-homes")).to_contain_text("0 of 5")
     await expect(page.locator("#model")).to_be_disabled()
     assert await one.findings() == []
-    assert await one.shift() < 0.02
-    await keep(one, "pool-empty")
+    assert (await one.vitals()).shift < SHIFT_MAX
+    await one.keep("pool-empty")
 
 
 async def test_a_pool_that_is_away_is_said_and_comes_back(
@@ -158,7 +157,7 @@ async def test_a_pool_that_is_away_is_said_and_comes_back(
     await expect(page.locator("#status")).to_have_attribute("data-is", "alarm")
     height = await chart.locator(".chart-area").evaluate("one => one.offsetHeight")
     assert await one.findings() == []
-    await keep(one, "pool-error")
+    await one.keep("pool-error")
 
     await page.unroute(OVERVIEW)
     await chart.get_by_role("button").click()
@@ -172,7 +171,7 @@ async def test_a_pool_that_is_away_is_said_and_comes_back(
     await expect(page.locator("[data-put=homes]")).to_have_text("38")
     await expect(page.locator("#window")).to_have_value("7d")
     assert await one.findings() == []
-    await keep(one, "pool-stale")
+    await one.keep("pool-stale")
 
     await page.unroute(OVERVIEW)
     await page.locator("#status").get_by_role("button").click()
@@ -191,3 +190,31 @@ async def test_the_example_can_be_copied(filled: RunningHub, browser: Browser) -
     await expect(page.locator("#copy")).to_have_text("Copied")
     copied = await page.evaluate("navigator.clipboard.readText()")
     assert copied.strip() == example.strip()
+
+
+async def test_the_card_of_the_pool_works_on_any_site(
+    young: RunningHub, browser: Browser, tmp_path: Path
+) -> None:
+    """On a page of another origin: the overview is for everybody; away, the card says so."""
+    card = (CARDS / "pool-status.html").read_text("utf-8")
+    for name, pool in (
+        ("here", f"{young.http.base_url}".rstrip("/")),
+        ("gone", "http://127.0.0.1:9"),
+    ):
+        body = f'<html lang="en"><main>{card.replace("https://pool.example", pool)}</main></html>'
+        (tmp_path / f"{name}.html").write_text(body, "utf-8")
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{site.server_port}"
+        one = await visit(browser, f"{base}/here.html")
+        place = one.page.locator("[data-card=pool-status]")
+        await expect(place).to_have_attribute("data-state", "shown")
+        await expect(place).to_contain_text("Homes: 0")
+        await expect(place).to_contain_text("The pool is starting: 0 of 5 installations")
+        assert one.errors == []
+
+        await one.page.goto(f"{base}/gone.html")
+        await expect(place).to_have_attribute("data-state", "error")
+        await expect(place).to_contain_text("Not reachable")
+        await asyncio.to_thread(site.shutdown)

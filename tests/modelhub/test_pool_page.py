@@ -17,10 +17,14 @@ from simulators import publisher as pub
 from simulators.filled_pool import DAYS_BEFORE, HOMES, RARE, RARE_HOMES, K, filled_pool, home
 from simulators.running_hub import MODEL_NAME, RunningHub, contributor, name_of
 
+from heatpool_chassis.victoria import StoreError, Victoria, VictoriaUrls
 from heatpool_contract.census import CENSUS_KEY
 from heatpool_contract.overview import PoolOverview
 from heatpool_contract.subjects import KV_COMMUNITY
+from heatpool_deploy.free_ports import free_port
 from heatpool_modelhub.overview import STEP_S
+from heatpool_modelhub.rollup import RollupJob
+from heatpool_modelhub.statistics import Rules
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from heatpool_chassis.lifecycle import Lifecycle
-    from heatpool_chassis.victoria import Victoria
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "pages.md"
 ASSET = re.compile(r'(?:href|src)="(/static/[^"]+)"')
@@ -149,6 +152,26 @@ async def test_the_overview_works_while_the_store_is_away(bus: Client, life: Lif
     assert [(one.model, one.homes) for one in pool.homes_per_model.models] == [("m", 15)]
     assert [(one.timestamp, one.homes) for one in pool.growth] == [(2 * 86_400, 17)]
     await hub.stop()
+
+
+async def test_a_day_is_counted_though_the_store_is_down(hub: RunningHub) -> None:
+    """The rollup fails and is tried again; the page has its day, once."""
+    for number in range(K):
+        await hub.enter(home(number), contributor(model=pub.MODEL))
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    store = Victoria(VictoriaUrls(nowhere, nowhere, nowhere))
+    job = RollupJob(hub.bus, store, hub.parts.registry, Rules(K), "me", hub.log)
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            await job.look(pub.NOW_S * 1000)
+    await hub.until(lambda: bool(hub.parts.community.census.days))
+    await store.close()
+
+    pool = await overview(hub)
+
+    assert [one.homes for one in pool.growth] == [K]
+    assert [one.homes for one in pool.homes_per_model.models] == [K]
+    assert pool.statistics.models == []
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/pool/overview", "/api/v1/badge/homes.svg"])

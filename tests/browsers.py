@@ -15,6 +15,7 @@ from playwright.sync_api import sync_playwright
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.async_api import ConsoleMessage as AsyncMessage
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
 ROOT = Path(__file__).parent.parent
@@ -99,7 +100,7 @@ def visiting(
         context.close()
 
 
-def is_complaint(message: ConsoleMessage) -> bool:
+def is_complaint(message: ConsoleMessage | AsyncMessage) -> bool:
     """Whether the console tells of a fault; answers other than 200 are a test's own doing."""
     return message.type == "error" and not message.text.startswith("Failed to load resource")
 

@@ -12,7 +12,17 @@ from typing import Final
 
 import msgspec
 
-from heatpool_contract import answers, frames, fresh, grants, manifest, registry, release, telemetry
+from heatpool_contract import (
+    answers,
+    frames,
+    fresh,
+    grants,
+    manifest,
+    overview,
+    registry,
+    release,
+    telemetry,
+)
 from heatpool_contract.detector import Detector
 from heatpool_contract.trust import Trust
 
@@ -24,6 +34,8 @@ WIRE: Final[tuple[type[msgspec.Struct], ...]] = (
     answers.CheckAnswer,
     answers.PoolStatus,
     answers.KeysAnswer,
+    overview.PoolOverview,
+    overview.Badge,
     frames.Chunk,
     frames.Frame,
     registry.Installation,

@@ -115,7 +115,10 @@ async def test_endless_queries_are_refused(hub: RunningHub) -> None:
 
 
 MISSING = [
-    ("GET", "/", 404, "not_found"),
+    ("GET", "/index.html", 404, "not_found"),
+    ("GET", "/static/%2e%2e/site.py", 404, "not_found"),
+    ("POST", "/", 405, "method_not_allowed"),
+    ("PUT", "/api/v1/pool/overview", 405, "method_not_allowed"),
     ("GET", "/api/v1", 404, "not_found"),
     ("GET", "/api/v1/model/check/", 422, "installation_id_invalid"),
     ("GET", "/api/v1/model/../model", 404, "not_found"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import time
@@ -87,6 +88,24 @@ def test_everything_else_reaches_the_hub(client: httpx.Client) -> None:
     """Pool status and health are the hub's."""
     assert client.get("/api/v1/pool/status").json()["total_installations"] >= 0
     assert client.get("/health").json()["service"] == "modelhub"
+
+
+def test_the_public_page_comes_through_the_door(client: httpx.Client) -> None:
+    """Page, what it names, its figures: with the headers of the hub and of the door."""
+    page = client.get("/")
+    assets = re.findall(r'"(/static/[^"]+)"', page.text)
+
+    assert len(assets) == 6
+    for path in ("/", *assets, "/api/v1/pool/overview", "/api/v1/badge/homes.svg"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["strict-transport-security"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        tag = answer.headers["etag"]
+        assert client.get(path, headers={"if-none-match": tag}).status_code == 304
+        assert client.head(path).status_code == 200
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert page.headers["content-encoding"] == "gzip"
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/"])

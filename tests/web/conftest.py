@@ -46,8 +46,11 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Household]:
         made.pool.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window; the test is skipped, visibly, where it is missing."""
+    """Chromium without a window; the test is skipped, visibly, where it is missing.
+
+    Not for the session: while it is open, no coroutine of another test could run.
+    """
     with chromium() as opened:
         yield opened

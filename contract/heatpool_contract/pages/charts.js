@@ -8,11 +8,11 @@
 //   chart.show({x: [...seconds], lines: [{name, values}], band: {name, low, high},
 //               threshold: {name, value}}, {staleSince: null});
 
-import { clock, el, moment, number, reading, shortDate, t, withUnit } from "./page.js";
+import { clock, compact, el, moment, number, reading, shortDate, t, withUnit } from "./page.js";
 
 const TABLE_ROWS_MAX = 48; // more is read by nobody; the JSON has all
 const DAY_S = 86400;
-const DAY_STEPS = [1, 2, 7, 14, 28].map((days) => days * DAY_S); // a label a day, never two
+const DAY_STEPS = [1, 2, 7, 14, 28, 56, 91, 182, 364].map((days) => days * DAY_S); // a label a day, never two
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -108,7 +108,7 @@ export class Chart {
     const steps = (splits) => {
       const step = splits.length > 1 ? Math.abs(splits[1] - splits[0]) : 1;
       const digits = [0, 1, 2].find((some) => Math.abs(step * 10 ** some - Math.round(step * 10 ** some)) < 1e-6);
-      return splits.map((value) => number(value, digits ?? 3));
+      return splits.map((value) => step >= 1000 ? compact(value) : number(value, digits ?? 3));
     };
     this.plot?.destroy();
     this.plot = new uPlot({
@@ -119,7 +119,7 @@ export class Chart {
       scales: { x: { time: this.time, range: this.kind === "bars" ? (_, low, high) => [low - 0.5, high + 0.5] : undefined }, y: { range: (_, low, high) => padded(low, high, this.kind === "bars") } },
       axes: [
         { ...axis, space: 64, size: 32, values: (_, splits) => splits.map((value) => this.kind === "bars" ? (this.data.labels?.[value] ?? "") : xValue(value)), ...(this.kind === "bars" ? { incrs: [1] } : this.time && wide ? { incrs: DAY_STEPS } : {}) },
-        { ...axis, size: 48, values: (_, splits) => steps(splits) },
+        { ...axis, size: (_, values) => Math.max(48, 18 + 7 * Math.max(0, ...(values ?? []).map((one) => one.length))), values: (_, splits) => steps(splits) },
       ],
       series,
       bands: band ? [{ series: [1, 2], fill: colour("--band") }] : [],
@@ -173,7 +173,7 @@ function padded(low, high, fromZero) {
   return [fromZero ? Math.min(0, low - room) : low - room, high + room];
 }
 
-/** Own value on the scale of many homes: `{label, unit, own, p25, median, p75, low, high, n}`. */
+/** Own value on the scale of many homes, or those alone if `own` is undefined: `{label, unit, own, p25, median, p75, low, high, n}`. */
 export function rangeBar(place, { label, unit = "", digits = 1, own, p25, median, p75, low, high, n }) {
   const known = [own, p25, median, p75, low, high].filter((value) => Number.isFinite(value));
   const room = (Math.max(...known) - Math.min(...known) || 1) * 0.08;
@@ -193,7 +193,7 @@ export function rangeBar(place, { label, unit = "", digits = 1, own, p25, median
   const value = (one) => withUnit(one, unit, digits);
   place.classList.add("range");
   place.replaceChildren(
-    el("div", { class: "range-head" }, el("span", {}, label), el("strong", {}, isFinite(own) ? value(own) : t("range.no_own"))),
+    el("div", { class: "range-head" }, el("span", {}, label), el("strong", {}, isFinite(own) ? value(own) : own === undefined ? value(median) : t("range.no_own"))),
     bar,
     el("div", { class: "range-foot" },
       el("span", {}, isFinite(p25) ? t("range.p25", { value: value(p25) }) : ""),

@@ -1,6 +1,6 @@
 // What both pages share: texts, numbers and dates of the language, theme, JSON.
 //
-// In: <html lang>, assets/texts.<lang>.json. Out: words and formatted values. Guarantee: text goes
+// In: <html lang>, assets/texts.<lang>.json, or what <link data-texts> names. Out: words and formatted values. Guarantee: text goes
 // into the page as text, never as HTML; a missing key shows itself.
 
 export const language = document.documentElement.lang || "en";
@@ -8,7 +8,8 @@ let words = {};
 
 /** Load the catalogue; call it once, before anything else. */
 export async function loadTexts() {
-  const answer = await fetch(`assets/texts.${language}.json`);
+  const named = document.querySelector("link[data-texts]")?.href;
+  const answer = await fetch(named ?? `assets/texts.${language}.json`);
   words = answer.ok ? await answer.json() : {};
 }
 
@@ -27,6 +28,10 @@ export function number(value, digits = 0) {
   const fixed = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   return new Intl.NumberFormat(language, fixed).format(value);
 }
+
+/** A large number that fits beside an axis: `40 Mio.` */
+export const compact = (value) =>
+  new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 }).format(value);
 
 /** As many digits as its size makes sensible. */
 export const reading = (value) =>

@@ -30,12 +30,15 @@ from heatpool_modelhub.hub import Hub
 from heatpool_modelhub.limits import Limits
 from heatpool_modelhub.objects import read_object
 from heatpool_modelhub.operators import models_endpoint
+from heatpool_modelhub.overview import Overviews
+from heatpool_modelhub.public_routes import public_routes
 from heatpool_modelhub.registry import Registry
 from heatpool_modelhub.releases import Releases
 from heatpool_modelhub.rights import Rights, rights_routes
 from heatpool_modelhub.rollup import RollupJob
 from heatpool_modelhub.settings import PREFIX, Settings, keys_of, policy_of, rates_of
 from heatpool_modelhub.signatures import Signatures
+from heatpool_modelhub.site import site
 from heatpool_modelhub.statistics import Rules
 from heatpool_modelhub.statistics_routes import statistics_routes
 from heatpool_modelhub.tokens import Tokens
@@ -152,19 +155,23 @@ class Assembly:
         limits = Limits(rates_of(settings), os.urandom)
         ports = Ports(loggers, operators, limits, clock, partial(bind, client), self.trust)
         rights = Rights(client, store, keys.pseudonym)
+        files = site()
+        homes_min = settings.statistics_homes_min
+        overviews = Overviews(hub, self.community, homes_min, files.words)
         self.app = create_app(
             hub,
             ports,
             [
                 *statistics_routes(hub, ports, self.community, store),
                 *rights_routes(hub, ports, rights),
+                *public_routes(overviews, files, ports),
             ],
             self.metrics,
             log,
         )
         self.rollup: RollupJob | None = None
         if store is not None and settings.victoria_write_url:
-            rules = Rules(settings.statistics_homes_min)
+            rules = Rules(homes_min)
             owner = os.urandom(8).hex()
             self.rollup = RollupJob(client, store, self.registry, rules, owner, log)
         self._clock = clock

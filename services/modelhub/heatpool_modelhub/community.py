@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from heatpool_contract import community
+from heatpool_contract import census, community
 from heatpool_contract.answers import AverageAnswer, AveragesAnswer, RankingAnswer
+from heatpool_contract.census import CENSUS_KEY
 from heatpool_contract.community import COP, METRICS, ROLLUP_KEY, Snapshot
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.registry import DAY_MS
 from heatpool_contract.subjects import KV_COMMUNITY
 from heatpool_modelhub.answering import RefusedError
+from heatpool_modelhub.census import EMPTY
 from heatpool_modelhub.statistics import percentile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from heatpool_chassis.metrics import ModelhubMetrics
 
 SNAPSHOTS_MAX: Final = 100_000  # thousands of models, three windows, nine metrics
@@ -35,6 +39,8 @@ class Community:
     """A view of the bucket, see `following.View`."""
 
     def __init__(self, metrics: ModelhubMetrics) -> None:
+        self.census = EMPTY
+        """How the pool grew and which models may be named."""
         self._metrics = metrics
         self._snapshots: dict[str, Snapshot] = {}
         self._unseen: set[str] = set()
@@ -45,18 +51,25 @@ class Community:
         Raises:
             RefusedError: `statistics_suppressed`, of all that was asked for.
         """
-        found = {name: self._find(model, window, name) for name in metrics}
-        shown = {name: _average(one, name) for name, one in found.items() if one and one.stats}
-        if not shown:
+        shown, newest = self.shown(model, window, metrics)
+        if newest is None:
             raise RefusedError(Refusal.STATISTICS_SUPPRESSED)
-        days = [one.day for one in found.values() if one and one.stats]
         return AveragesAnswer(
             model=model,
             window=window,
             metrics=shown,
             suppressed=sorted(set(metrics) - set(shown)),
-            timestamp=(max(days) + 1) * DAY_MS / 1000,
+            timestamp=(newest + 1) * DAY_MS / 1000,
         )
+
+    def shown(
+        self, model: str, window: str, metrics: Iterable[str] = METRICS
+    ) -> tuple[dict[str, AverageAnswer], int | None]:
+        """What is published of a model (slug), and the newest day in it; None: nothing is."""
+        found = {name: self._find(model, window, name) for name in metrics}
+        shown = {name: one for name, one in found.items() if one and one.stats}
+        newest = max((one.day for one in shown.values()), default=None)
+        return {name: _average(one, name) for name, one in shown.items()}, newest
 
     def ranking(self, model: str, window: str, own: float) -> RankingAnswer:
         """Place of a home with this COP.
@@ -89,6 +102,9 @@ class Community:
         self._unseen.discard(key)
         if key == ROLLUP_KEY:
             return
+        if key == CENSUS_KEY:
+            self._count(value)
+            return
         if value is None:
             self._snapshots.pop(key, None)
             return
@@ -108,6 +124,12 @@ class Community:
         for key in self._unseen:
             self._snapshots.pop(key, None)
         self._unseen = set()
+
+    def _count(self, value: bytes | None) -> None:
+        try:
+            self.census = EMPTY if value is None else census.decode(value)
+        except census.MalformedCensusError:
+            self._metrics.malformed.labels(KV_COMMUNITY).inc()
 
     def _find(self, model: str, window: str, metric: str) -> Snapshot | None:
         return self._snapshots.get(community.snapshot_key(model, window, metric))

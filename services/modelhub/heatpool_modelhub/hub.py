@@ -73,7 +73,7 @@ class Hub:
         self.releases = releases
         self.life = life
         self.signatures = signatures
-        self._policy = policy
+        self.policy = policy
         self._keys = keys
         self._freshness = freshness
 
@@ -100,7 +100,7 @@ class Hub:
                 grant, kind = self._grant(asked.installation, entry, offered, int(now_s))
                 offer = msgspec.structs.replace(offer, grant=grant, grant_kind=kind)
         pool = self.registry.pool(model)
-        return check_answer(standing, self._policy, pool, offer, asked)
+        return check_answer(standing, self.policy, pool, offer, asked)
 
     async def download(self, asked: Parameters, signer: bytes | None, now_s: float) -> Download:
         """The file of a release, for who may have it.
@@ -117,7 +117,7 @@ class Hub:
         offered = self.releases.offered(standing.model, home, _ms(now_s))
         if offered is None:
             pool = self.registry.pool(standing.model)
-            raise RefusedError(without_release(pool, self._policy))
+            raise RefusedError(without_release(pool, self.policy))
         release: ServedRelease | None = offered.release
         if asked.hash is not None:
             release = self.releases.pinned(standing.model, asked.hash, _ms(now_s))
@@ -137,7 +137,7 @@ class Hub:
         """
         self._require_loaded()
         names = [pointer.name for pointer in self.releases.visible()]
-        return pool_status(self.registry.pool(None), names, self._policy, now_s)
+        return pool_status(self.registry.pool(None), names, self.policy, now_s)
 
     def models(self) -> ModelsAnswer:
         """All visible releases."""
@@ -157,7 +157,7 @@ class Hub:
                     model=model,
                     installations=pool.installations,
                     samples=pool.samples,
-                    data_sufficient=suffices(pool, self._policy),
+                    data_sufficient=suffices(pool, self.policy),
                     version=versions.get(model),
                 )
                 for model, pool in sorted(pools.items())
@@ -211,7 +211,7 @@ class Hub:
         entry = self.registry.find(self.pseudonym(asked.installation))
         if not self.signatures.may_speak(signer, asked.installation, entry):
             entry = None
-        return entry, assess(entry, asked.model, self._policy, _ms(now_s))
+        return entry, assess(entry, asked.model, self.policy, _ms(now_s))
 
     def _grant(
         self, installation: InstallationId, entry: Installation, offered: Offered, now_s: int

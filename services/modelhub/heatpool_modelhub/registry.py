@@ -33,6 +33,8 @@ class Registry:
     def __init__(self, entries_max: int, metrics: ModelhubMetrics) -> None:
         self.is_loaded = False
         """Whether it has been complete once. Before, nobody may be called unknown."""
+        self.newest_ms = 0
+        """Time of the newest reading of all; shown in coarse steps only."""
         self._entries_max = entries_max
         self._metrics = metrics
         self._entries: dict[str, Installation] = {}
@@ -88,6 +90,7 @@ class Registry:
             self._entries.pop(key, None)
         else:
             self._entries[key] = entry
+            self.newest_ms = max(self.newest_ms, entry.last_ms)
         self._account(old, -1)
         self._account(entry, +1)
         self._metrics.installations.set(len(self._entries))

@@ -1,9 +1,9 @@
 """Once a day: raw samples -> one value a home and day -> statistics over homes.
 
 In: VictoriaMetrics, KV COMMUNITY (the lease and the last snapshots). Out: series
-`heatpool_daily_<metric>{installation, model}`, snapshots. Guarantee: a day is computed once, by the
-hub that holds the lease; a home that was erased meanwhile is left out; a request reads snapshots
-and daily values alone, so its cost does not grow with the samples.
+`heatpool_daily_<metric>{installation, model}`, snapshots, the census. Guarantee: a day is computed
+once, by the hub that holds the lease; a home that was erased meanwhile is left out; a request reads
+snapshots and daily values alone, so its cost does not grow with the samples.
 
 Energy is power over bins of 5 minutes in which both heat and electricity were sent and electricity
 is above the least power of a running machine: a gap adds to neither, standby makes no COP.
@@ -20,10 +20,12 @@ import nats.errors
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 
 from heatpool_chassis.victoria import StoreError
-from heatpool_contract import community
+from heatpool_contract import census, community
+from heatpool_contract.census import CENSUS_KEY
 from heatpool_contract.community import COP, ELECTRICITY, HEAT, METRICS, WINDOW_DAYS, Rollup
 from heatpool_contract.registry import DAY_MS
 from heatpool_contract.subjects import KV_COMMUNITY
+from heatpool_modelhub.census import EMPTY, next_census
 from heatpool_modelhub.statistics import next_snapshot
 
 if TYPE_CHECKING:
@@ -88,6 +90,8 @@ class RollupJob:
 
     async def look(self, now_ms: int) -> int | None:
         """Compute the last complete day, unless that is done or another hub does it; the day."""
+        if not self._registry.is_loaded:
+            return None  # no sums yet
         day = (now_ms - SETTLE_MS) // DAY_MS - 1
         bucket = await self._client.jetstream().key_value(KV_COMMUNITY)
         try:
@@ -104,12 +108,22 @@ class RollupJob:
             )
         except KeyWrongLastSequenceError:
             return None  # another hub was faster
+        await self._count(bucket, day)  # first: it needs no store
         for model in sorted(self._registry.pools()):
             await self._model(bucket, model, day)
         done = msgspec.structs.replace(lease, until_ms=0, day=day)
         await bucket.update(community.ROLLUP_KEY, community.encode(done), last=revision)
         self._log.info("rolled_up", day=day)
         return day
+
+    async def _count(self, bucket: KeyValue, day: int) -> None:
+        try:
+            last = census.decode((await bucket.get(CENSUS_KEY)).value or b"")
+        except (KeyNotFoundError, census.MalformedCensusError):
+            last = EMPTY
+        fresh = next_census(last, day, self._registry.pools(), self._rules)
+        if fresh != last:
+            await bucket.put(CENSUS_KEY, census.encode(fresh))
 
     async def _model(self, bucket: KeyValue, model: str, day: int) -> None:
         end_s = (day + 1) * DAY_MS // 1000

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import itertools
 import json
+import signal
 import time
 
 import psutil
@@ -63,6 +64,8 @@ async def test_a_small_body_that_unfolds_to_much_goes_to_a_child() -> None:
 async def test_a_child_that_is_killed_costs_its_own_job_and_is_replaced() -> None:
     """The next request finds another child."""
     async with Workers(1, KEY) as workers:
+        for child in workers._all:
+            child.send_signal(signal.SIGSTOP)  # so that it is in the middle of the job
         job = asyncio.create_task(workers.prepare(_body(20_000), "", time.time(), Lane.BULK))
         await asyncio.sleep(0.05)
         for child in list(workers._all):
@@ -78,6 +81,8 @@ async def test_a_child_that_is_killed_costs_its_own_job_and_is_replaced() -> Non
 async def test_a_request_that_is_given_up_does_not_confuse_the_next_one() -> None:
     """A cancelled job's answer is never read as another's."""
     async with Workers(1, KEY) as workers:
+        for child in workers._all:
+            child.send_signal(signal.SIGSTOP)  # so that it is in the middle of the job
         job = asyncio.create_task(workers.prepare(_body(20_000), "", time.time(), Lane.BULK))
         await asyncio.sleep(0.05)
         job.cancel()

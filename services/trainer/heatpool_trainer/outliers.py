@@ -26,6 +26,7 @@ DEVIATION_MAX: Final = 5.0  # of simulated healthy homes |z| <= 3; of one fouled
 HOMES_MIN: Final = 5  # to say what is usual
 SPREAD_MIN: Final = 0.02  # of ln(1 - score): homes that agree to 2 % are not told apart
 VECTORS_MIN: Final = 20  # of a home, for a quantile
+SPAN_MS_MIN: Final = 2 * 86_400_000  # from first to last: an afternoon is weather, not a home
 
 
 class Odd(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import numpy as np
 
 from heatpool_contract.detector import encode
 from heatpool_trainer import beside_fit, cross_fit, outliers, reference_models
@@ -165,9 +166,20 @@ def _odd(made: Made, names: list[str], homes: list[HomeInputs], plan: TrainingPl
             seen = [one.inputs[-1][index][channel.relative_to].vectors for one in homes]
             present = [name for name, one in zip(names, seen, strict=True) if len(one)]
             vectors, _share = cross_fit.training_vectors(homes, index, channel.relative_to, plan)
-            by_home = dict(zip(present, vectors, strict=True))
+            judged = {
+                name
+                for name, one in zip(names, homes, strict=True)
+                if _span_ms(one.inputs[-1][index][channel.relative_to]) >= outliers.SPAN_MS_MIN
+            }
+            by_home = {
+                name: one for name, one in zip(present, vectors, strict=True) if name in judged
+            }
             found += outliers.odd_homes(mode.name, channel, made.detector.structures, by_home)
     return found
+
+
+def _span_ms(seen: cross_fit.Inputs) -> int:
+    return int(np.ptp(seen.timestamps_ms)) if len(seen.timestamps_ms) else 0
 
 
 def _candidate(  # noqa: PLR0913, PLR0917 - what a report tells of

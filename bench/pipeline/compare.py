@@ -85,13 +85,19 @@ def _compare(pool: Pool, agent: Server, batches: int, repeat: int) -> None:
         )
     for other, wanted in (("vmagent", "at least 1, aim 1.5"), ("bare import", "at least 0.5")):
         visible, steady = (
-            statistics.median(
-                getattr(ours, figure) / max(getattr(theirs, figure), 1)
-                for ours, theirs in zip(runs["heatpool"], runs[other], strict=True)
-            )
-            for figure in ("rate", "steady")
+            _ratio(runs["heatpool"], runs[other], figure) for figure in ("rate", "steady")
         )
-        _out(f"heatpool / {other:<12} {visible:.2f}, steady {steady:.2f}   ({wanted})")
+        _out(f"heatpool / {other:<12} {visible}, steady {steady}   ({wanted})")
+
+
+def _ratio(ours: list[Run], theirs: list[Run], figure: str) -> str:
+    """Median over turns; a turn of the other that was over too soon has no slope."""
+    ratios = [
+        getattr(one, figure) / getattr(other, figure)
+        for one, other in zip(ours, theirs, strict=True)
+        if getattr(other, figure) > 0
+    ]
+    return f"{statistics.median(ratios):.2f}" if ratios else "too short"
 
 
 def _cpu(several: list[Run]) -> str:

@@ -109,7 +109,8 @@ bench-rollup: setup  ## the nightly rollup and what it leaves to requests, at 10
 	$(RUN)python bench/hub/rollup_bench.py --json .bench/rollup.json
 
 nginx:
-	@deploy/install/nginx.sh
+	@deploy/install/debian.sh nginx nginx-light
+	@deploy/install/debian.sh wrk wrk
 
 faults-edge: setup  ## nats-server killed 20 times under load, the edge killed and stopped
 	HEATPOOL_KILLS=20 $(RUN)pytest -q -s tests/pipeline/test_edge_faults.py

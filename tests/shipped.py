@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from heatpool_writer import settings as writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import ModuleType
 
     import msgspec
 
@@ -27,6 +29,16 @@ SERVICES: dict[str, tuple[type[msgspec.Struct], str]] = {
     "trainer": (trainer.Settings, trainer.PREFIX),
     "modelhub": (modelhub.Settings, modelhub.PREFIX),
 }
+
+
+def script(path: Path) -> ModuleType:
+    """A script that is in no package, as a module; what stands below `__main__` does not run."""
+    spec = importlib.util.spec_from_file_location(f"{path.stem}_script", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def keys_in(folder: Path) -> Path:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from shipped import script
 
 ROOT = Path(__file__).parent.parent.parent
 OURS = re.compile(r"\bheatpool_(?!daily_)\w+")
-
-
-def _script(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{path.stem}_of_test", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-BUILD = _script(ROOT / "deploy" / "grafana" / "build.py")
-METRICS = _script(ROOT / "docs" / "operations" / "metrics.py")
+BUILD = script(ROOT / "deploy" / "grafana" / "build.py")
+METRICS = script(ROOT / "docs" / "operations" / "metrics.py")
 
 
 def test_the_page_of_metrics_is_current() -> None:

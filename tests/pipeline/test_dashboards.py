@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 import yaml
 from conftest import TEST_SIZES
 from pool import Pool, submission
+from shipped import script
 
 from heatpool_contract.community import METRICS
 from heatpool_deploy.free_ports import free_port
@@ -28,7 +28,6 @@ from heatpool_fleet.simulation import simulate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
 
     from nats.aio.client import Client
 
@@ -40,19 +39,8 @@ DAYS = 14.0
 PASSERS_BY = 10  # homes with a record or two, for statistics that need fifteen
 SCRAPED_S = 8.0
 NAME = re.compile(r"\b(?:heatpool|vm|heatpump)_\w+|\bup\b")
-
-
-def _script(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem + "_script", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-BUILD = _script(DEPLOY / "grafana" / "build.py")
-METRICS_PAGE = _script(ROOT / "docs" / "operations" / "metrics.py")
+BUILD = script(DEPLOY / "grafana" / "build.py")
+METRICS_PAGE = script(ROOT / "docs" / "operations" / "metrics.py")
 QUERIES = sorted(
     {
         query.replace("$model", ".+")

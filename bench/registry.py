@@ -16,7 +16,7 @@ from pathlib import Path
 
 from servers import NatsServer
 
-from heatpool_chassis import bus, logs
+from heatpool_chassis import bus, logs, reading
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import WriterMetrics
 from heatpool_chassis.topology import Sizes, topology
@@ -52,7 +52,7 @@ async def main() -> None:
         written_s = time.perf_counter() - started
         started = time.perf_counter()
         size = entries = 0
-        async for message in bus.messages_of(client, "KV_INSTALLATIONS", "$KV.INSTALLATIONS.>"):
+        async for message in reading.messages(client, "KV_INSTALLATIONS", "$KV.INSTALLATIONS.>"):
             registry.decode(message.data)
             size += len(message.data)
             entries += 1

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from heatpool_chassis.permissions import SERVICES, Role
+from heatpool_chassis.topology import Sizes, topology
+
+STREAMS = [stream.name or "" for stream in topology(Sizes()).streams]
 
 
 class Attempt(NamedTuple):
@@ -31,6 +34,11 @@ def _any_service(role: Role) -> list[Attempt]:
             ("copies the registry", "$JS.API.STREAM.SNAPSHOT.KV_INSTALLATIONS"),
             ("deletes the writer's durable", "$JS.API.CONSUMER.DELETE.TELEMETRY.writer"),
             ("changes the writer's durable", "$JS.API.CONSUMER.CREATE.TELEMETRY.writer"),
+            *(
+                (f"has {stream} delivered anywhere", f"$JS.API.CONSUMER.CREATE.{stream}")
+                for stream in STREAMS
+            ),
+            ("delivers under a name", "$JS.API.CONSUMER.CREATE.KV_INSTALLATIONS.mine.$KV.>"),
             ("changes it the old way", "$JS.API.CONSUMER.DURABLE.CREATE.TELEMETRY.writer"),
             ("narrows the trainer's durable", "$JS.API.CONSUMER.CREATE.TELEMETRY.trainer.a.b"),
             ("pauses the writer", "$JS.API.CONSUMER.PAUSE.TELEMETRY.writer"),
@@ -56,7 +64,6 @@ ATTEMPTS = [
     *_publishing(
         Role.INGEST,
         ("reads a home's telemetry", "$JS.API.STREAM.MSG.GET.TELEMETRY"),
-        ("reads it with a consumer", "$JS.API.CONSUMER.CREATE.TELEMETRY"),
         ("takes the writer's messages", "$JS.API.CONSUMER.MSG.NEXT.TELEMETRY.writer"),
         ("acknowledges for the writer", "$JS.ACK.TELEMETRY.writer.1.1.1.1.0"),
         ("empties the telemetry", "$JS.API.STREAM.PURGE.TELEMETRY"),
@@ -65,7 +72,9 @@ ATTEMPTS = [
         ("erases a home", "$KV.ERASURES.receipt"),
         ("points to a release", "$KV.RELEASES.aero_slm"),
         ("stores a model", "$O.MODELS.C.some"),
-        ("reads a model", "$JS.API.CONSUMER.CREATE.OBJ_MODELS"),
+        ("reads a model", "$JS.API.STREAM.MSG.GET.OBJ_MODELS"),
+        ("reads many models", "$JS.API.DIRECT.GET.OBJ_MODELS"),
+        ("reads much telemetry", "$JS.API.DIRECT.GET.TELEMETRY"),
         ("buries a message", "deadletter.aero_slm"),
         ("writes a consent", "consent"),
     ),
@@ -89,7 +98,8 @@ ATTEMPTS = [
         ("acknowledges for the writer", "$JS.ACK.TELEMETRY.writer.1.1.1.1.0"),
         ("empties the telemetry", "$JS.API.STREAM.PURGE.TELEMETRY"),
         ("makes a home eligible", "$KV.INSTALLATIONS.home"),
-        ("reads the registry", "$JS.API.CONSUMER.CREATE.KV_INSTALLATIONS"),
+        ("reads the whole registry", "$JS.API.DIRECT.GET.KV_INSTALLATIONS"),
+        ("reads much telemetry", "$JS.API.DIRECT.GET.TELEMETRY"),
         ("erases a home", "$KV.ERASURES.receipt"),
         ("changes statistics", "$KV.COMMUNITY.aero_slm.30d"),
         ("reads the consents", "$JS.API.STREAM.MSG.GET.CONSENT"),
@@ -107,7 +117,9 @@ ATTEMPTS = [
         ("deletes the models", "$JS.API.STREAM.PURGE.OBJ_MODELS"),
         ("rewrites a training report", "$KV.TRAINING.aero_slm"),
         ("buries a message", "deadletter.aero_slm"),
-        ("reads dead letters", "$JS.API.CONSUMER.CREATE.DEADLETTER"),
+        ("reads dead letters", "$JS.API.STREAM.MSG.GET.DEADLETTER"),
+        ("reads many dead letters", "$JS.API.DIRECT.GET.DEADLETTER"),
+        ("reads much telemetry", "$JS.API.DIRECT.GET.TELEMETRY"),
     ),
     *_publishing(
         Role.VIEWER,

@@ -1,23 +1,33 @@
-"""What a KV bucket holds, without nats-py's own listing.
+"""What a KV bucket holds, without nats-py's own listing and without stale answers.
 
-In: a bucket. Out: its keys, or keys and values. Guarantee: all of them, every time. nats-py's
-`keys()`, and the start of its watchers, may find a full bucket empty: they ask what is left after
-the server has sent everything and before the first entry has arrived (nats.py#842). A pull consumer
-says what is left before it sends anything.
+In: a bucket. Out: its keys, or keys and values; a `KeyValue` whose `get` asks the leader.
+Guarantee: all of them, every time. nats-py's `keys()`, and the start of its watchers, may find a
+full bucket empty: they ask what is left after the server has sent everything and before the first
+entry has arrived (nats.py#842).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from heatpool_chassis import bus
+from nats.js.kv import KeyValue
+
+from heatpool_chassis import reading
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from nats.aio.client import Client
+    from nats.js.client import JetStreamContext
 
-_OPERATION: Final = "KV-Operation"  # on what marks a key as deleted
+
+def bound(js: JetStreamContext, bucket: str) -> KeyValue:
+    """A bucket that exists.
+
+    nats-py's `key_value` would let any replica answer, and what it says may have been true a
+    moment ago; a compare-and-set that follows would fail, a decision would be wrong.
+    """
+    return KeyValue(name=bucket, stream=f"KV_{bucket}", pre=f"$KV.{bucket}.", js=js, direct=False)
 
 
 async def keys(client: Client, bucket: str) -> list[str]:
@@ -26,24 +36,18 @@ async def keys(client: Client, bucket: str) -> list[str]:
     Raises:
         BusUnavailableError: the reading broke off.
     """
-    return [key async for key, _nothing in _read(client, bucket, headers_only=True)]
+    return list({key: None async for key, _value in entries(client, bucket)})
 
 
-def entries(client: Client, bucket: str) -> AsyncIterator[tuple[str, bytes]]:
+async def entries(client: Client, bucket: str) -> AsyncIterator[tuple[str, bytes]]:
     """Keys with their values, oldest change first, in bounded memory.
+
+    One that changes meanwhile comes again.
 
     Raises:
         BusUnavailableError: the reading broke off.
     """
-    return _read(client, bucket, headers_only=False)
-
-
-async def _read(
-    client: Client, bucket: str, *, headers_only: bool
-) -> AsyncIterator[tuple[str, bytes]]:
     prefix = f"$KV.{bucket}."
-    async for message in bus.messages_of(
-        client, f"KV_{bucket}", f"{prefix}>", headers_only=headers_only
-    ):
-        if _OPERATION not in (message.headers or {}):
-            yield message.subject.removeprefix(prefix), message.data
+    async for one in reading.messages(client, f"KV_{bucket}", f"{prefix}>"):
+        if reading.HEADER_OPERATION not in one.headers:
+            yield one.subject.removeprefix(prefix), one.data

@@ -1,4 +1,4 @@
-"""NATS for the services: connect so that nothing hangs or lies, verify, read, bury.
+"""NATS for the services: connect so that nothing hangs or lies, verify, bury.
 
 Guarantee: raises `BusUnavailableError` where trying again may help and `TopologyError` where only
 an operator can; a connection that is closed for good ends the process. The settings answer to
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import nats.errors
 from nats.aio.client import Client
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from heatpool_chassis import provisioning
 from heatpool_chassis.permissions import inbox
@@ -30,9 +29,8 @@ from heatpool_chassis.provisioning import (
 from heatpool_contract import subjects
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from nats.aio.msg import Msg
+    from nats.js.api import ConsumerConfig
     from nats.js.client import JetStreamContext
 
     from heatpool_chassis.lifecycle import Lifecycle
@@ -48,9 +46,6 @@ CONTROL_TIMEOUT_S: Final = 5.0
 _DENIED: Final = "permissions violation"
 _REFUSED: Final = "authorization violation"
 _DEADLETTER_REPLY_S: Final = 10.0
-_READ_MESSAGES: Final = 50  # x 480 KiB stays below the pending bytes
-READ_PENDING_BYTES_MAX: Final = 64 * 1024 * 1024  # nats-py drops what is beyond
-_READ_INACTIVE_S: Final = 60.0
 
 
 class BusError(Exception):
@@ -228,50 +223,6 @@ async def verify_consumer(client: Client, stream: str, wanted: ConsumerConfig) -
     if settings := differing(wanted, known):
         names = ", ".join(one.name for one in settings)
         raise TopologyError(f"consumer {name} differs in {names}; `heatpoolctl provision`")
-
-
-async def temporary(
-    js: JetStreamContext, stream: str, config: ConsumerConfig
-) -> JetStreamContext.PullSubscription:
-    """Pull from a consumer that the server names and forgets.
-
-    `pull_subscribe` would choose the name, and who may create a consumer of any name may change
-    the durable ones of others.
-    """
-    info = await js.add_consumer(stream, config)
-    return await js.pull_subscribe_bind(
-        info.name, stream=stream, pending_bytes_limit=READ_PENDING_BYTES_MAX
-    )
-
-
-async def messages_of(
-    client: Client, stream: str, subject: str, *, headers_only: bool = False
-) -> AsyncIterator[Msg]:
-    """What the stream holds now under `subject`, oldest first, in bounded memory.
-
-    Nothing is acknowledged or changed: the consumer is temporary, and nobody else's.
-
-    Raises:
-        BusUnavailableError: the reading broke off.
-    """
-    js = client.jetstream(timeout=CONTROL_TIMEOUT_S)
-    try:
-        config = ConsumerConfig(
-            filter_subject=subject,
-            ack_policy=AckPolicy.NONE,
-            deliver_policy=DeliverPolicy.ALL,
-            inactive_threshold=_READ_INACTIVE_S,
-            headers_only=headers_only or None,
-        )
-        subscription = await temporary(js, stream, config)
-        left = (await subscription.consumer_info()).num_pending or 0
-        while left:
-            for message in await subscription.fetch(min(left, _READ_MESSAGES), timeout=10):
-                yield message
-                left = message.metadata.num_pending
-        await subscription.unsubscribe()
-    except (nats.errors.Error, TimeoutError) as error:
-        raise BusUnavailableError(f"{stream} not read: {type(error).__name__}") from error
 
 
 async def bury(js: JetStreamContext, message: Msg, reason: str, model: str) -> None:

@@ -1,8 +1,10 @@
 """Who may say and hear what on the bus: one table for the server's configuration and the probe.
 
 In: a role. Out: subjects it may publish and subscribe to. Guarantee: whatever is not listed is
-refused by the server; a service creates no stream and no durable consumer, acknowledges for no
-other, and answers operators only. docs/decisions/0701 says what JetStream leaves open.
+refused by the server; a service creates no stream and no consumer, acknowledges for no other, and
+answers only who asked. Each service has an account of its own, into which exactly these subjects
+are imported: what the server answers to a service can therefore arrive nowhere else
+(docs/decisions/0701).
 """
 
 from __future__ import annotations
@@ -15,6 +17,10 @@ import msgspec
 from heatpool_contract import subjects
 
 _API: Final = "$JS.API"
+ACCOUNT: Final = "HEATPOOL"
+"""Has the streams; operators and viewers are its users."""
+_IMPORTED_API: Final = f"{ACCOUNT}.API"
+_MANY_ANSWERS: Final = (f"{_API}.DIRECT.GET.", f"{_API}.CONSUMER.MSG.NEXT.")
 
 
 class Role(StrEnum):
@@ -45,13 +51,45 @@ def inbox(role: str) -> str:
     return f"_INBOX_{role}"
 
 
+def account(role: Role) -> str:
+    """The account that a role's user belongs to."""
+    return role.upper() if role in SERVICES else ACCOUNT
+
+
+def imported(subject: str) -> str:
+    """What a subject of JetStream is called in a service's account.
+
+    There `$JS.API` would be that account's own JetStream, which it has not. The server maps what is
+    published before it looks at permissions, so clients say `$JS.API` and violations name this.
+    """
+    if subject.startswith(f"{_API}."):
+        return _IMPORTED_API + subject.removeprefix(_API)
+    return subject
+
+
+def has_many_answers(subject: str) -> bool:
+    """Whether one request gets several messages back."""
+    return subject.startswith(_MANY_ANSWERS)
+
+
+def offered(role: Role) -> tuple[str, ...]:
+    """Subjects on which a service answers operators."""
+    verbs = [f"$SRV.{verb}" for verb in ("PING", "INFO", "STATS")]
+    return (
+        f"{subjects.PREFIX_OPERATORS}.{role}.>",
+        *verbs,
+        *(f"{verb}.heatpool-{role}" for verb in verbs),
+        *(f"{verb}.heatpool-{role}.*" for verb in verbs),
+    )
+
+
 def permissions_of(role: Role) -> Permissions:
     """All that `role` may."""
     if role is Role.OPERATOR:
         return Permissions((">",), (">",))
     if role is Role.VIEWER:
         return _viewer()
-    return Permissions((*_PUBLISH[role], *_REPLIES), _listening(role))
+    return Permissions(_PUBLISH[role], (f"{inbox(role)}.>", *offered(role)))
 
 
 def _info(*streams: str) -> tuple[str, ...]:
@@ -59,17 +97,8 @@ def _info(*streams: str) -> tuple[str, ...]:
 
 
 def _read(*streams: str) -> tuple[str, ...]:
-    """Temporary consumers: the subject without a name creates no durable one."""
-    return tuple(
-        subject
-        for stream in streams
-        for subject in (
-            f"{_API}.CONSUMER.CREATE.{stream}",
-            f"{_API}.CONSUMER.INFO.{stream}.*",
-            f"{_API}.CONSUMER.MSG.NEXT.{stream}.*",
-            f"$JS.FC.{stream}.>",  # flow control of ordered consumers, as object stores use
-        )
-    )
+    """Messages, many at once and the leader's. No consumers: they deliver to any subject."""
+    return (*_get(*streams), *(f"{_API}.DIRECT.GET.{stream}" for stream in streams))
 
 
 def _get(*streams: str) -> tuple[str, ...]:
@@ -95,17 +124,6 @@ def _durable(name: str) -> tuple[str, ...]:
     )
 
 
-def _listening(role: Role) -> tuple[str, ...]:
-    verbs = [f"$SRV.{verb}" for verb in ("PING", "INFO", "STATS")]
-    return (
-        f"{inbox(role)}.>",
-        f"{subjects.PREFIX_OPERATORS}.{role}.>",
-        *verbs,
-        *(f"{verb}.heatpool-{role}" for verb in verbs),
-        *(f"{verb}.heatpool-{role}.*" for verb in verbs),
-    )
-
-
 def _viewer() -> Permissions:
     return Permissions(
         (
@@ -120,7 +138,6 @@ def _viewer() -> Permissions:
     )  # fmt: skip
 
 
-_REPLIES: Final = tuple(f"{inbox(role)}.>" for role in (Role.OPERATOR, Role.VIEWER))
 _TELEMETRY: Final = subjects.STREAM_TELEMETRY
 _DEAD: Final = subjects.STREAM_DEADLETTER
 _MODELS: Final = f"OBJ_{subjects.OBJECTS_MODELS}"
@@ -137,7 +154,6 @@ _PUBLISH: Final[dict[Role, tuple[str, ...]]] = {
         subjects.SUBJECTS_DEADLETTER,
         *_info(_TELEMETRY, _DEAD, *_kv(subjects.KV_INSTALLATIONS, subjects.KV_ERASURES)),
         *_read(_TELEMETRY, _DEAD, *_kv(subjects.KV_INSTALLATIONS, subjects.KV_ERASURES)),
-        *_get(*_kv(subjects.KV_INSTALLATIONS, subjects.KV_ERASURES)),
         *_put(subjects.KV_INSTALLATIONS, subjects.KV_ERASURES),
         *_durable(subjects.DURABLE_WRITER),
         f"{_API}.STREAM.PURGE.{_TELEMETRY}",  # the janitor
@@ -148,7 +164,6 @@ _PUBLISH: Final[dict[Role, tuple[str, ...]]] = {
         f"$O.{subjects.OBJECTS_MODELS}.>",
         *_info(_TELEMETRY, _MODELS, *_kv(subjects.KV_RELEASES, subjects.KV_PROGRESS)),
         *_read(_MODELS, *_kv(subjects.KV_RELEASES, subjects.KV_PROGRESS)),
-        *_get(_MODELS, *_kv(subjects.KV_RELEASES, subjects.KV_PROGRESS)),
         *_put(subjects.KV_RELEASES, subjects.KV_PROGRESS),
         *_durable(subjects.DURABLE_TRAINER),
         _WRITER_STATE,
@@ -169,9 +184,7 @@ _PUBLISH: Final[dict[Role, tuple[str, ...]]] = {
             subjects.KV_INSTALLATIONS, subjects.KV_RELEASES, subjects.KV_TRUST,
             subjects.KV_COMMUNITY,
         )),
-        *_get(subjects.STREAM_CONSENT, _MODELS, *_kv(
-            subjects.KV_INSTALLATIONS, subjects.KV_COMMUNITY, subjects.KV_ERASURES,
-        )),
+        *_get(subjects.STREAM_CONSENT, *_kv(subjects.KV_ERASURES)),
         *_put(subjects.KV_INSTALLATIONS, subjects.KV_COMMUNITY, subjects.KV_ERASURES),
     ),
 }  # fmt: skip

@@ -115,7 +115,7 @@ def _bucket(name: str, description: str, sizes: Sizes) -> StreamConfig:
         allow_rollup_hdrs=True,
         allow_msg_ttl=True,
         deny_delete=True,
-        # No direct gets: a follower may answer them with what was true a moment ago.
+        allow_direct=True,  # for reading many at once; whoever needs the last word asks the leader
         num_replicas=sizes.replicas,
         metadata=_monitored(sizes),
     )
@@ -186,6 +186,7 @@ def _deadletter(sizes: Sizes) -> StreamConfig:
         max_bytes=sizes.deadletter_bytes_max,
         max_age=DEADLETTER_AGE_S_MAX,
         duplicate_window=DUPLICATE_WINDOW_S,
+        allow_direct=True,
         num_replicas=sizes.replicas,
         # A subject a model: one bad firmware warns, several at once mean that it is us. (Their
         # `msgs-warn` is a lower limit: it complains of an empty stream.)

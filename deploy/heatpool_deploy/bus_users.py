@@ -2,16 +2,28 @@
 
 In: a folder, randomness. Out: one seed file a role, mode 0600, and `authorization.conf`. Guarantee:
 an existing seed is kept; the configuration holds public keys only; a user that is not listed does
-not exist, and the system account sees no message of the pool.
+not exist, and the system account sees no message of the pool. Each service is alone in an account,
+into which its row of rights is imported, and out of which only its answers to operators lead.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 import nkeys
 
-from heatpool_chassis.permissions import Permissions, Role, permissions_of
+from heatpool_chassis.permissions import (
+    ACCOUNT,
+    SERVICES,
+    Permissions,
+    Role,
+    account,
+    has_many_answers,
+    imported,
+    offered,
+    permissions_of,
+)
 from heatpool_deploy.keys import write_secret
 
 if TYPE_CHECKING:
@@ -23,6 +35,7 @@ SYSTEM: Final = "system"
 """The servers' own account: `nats server list`, `nats server report jetstream`."""
 USERS: Final = (*Role, SYSTEM)
 _SEED_BYTES: Final = 32
+ANSWER_S_MAX: Final = 60  # the slowest answer to an operator takes some seconds
 
 
 def seed_file(role: str) -> str:
@@ -42,28 +55,73 @@ def make_users(folder: Path, random: Callable[[int], bytes]) -> dict[str, str]:
 
 def authorization(public_keys: Mapping[str, str]) -> str:
     """Accounts, users and permissions, to be included by nats-server's configuration."""
-    users = ",\n".join(_user(public_keys[role], permissions_of(role)) for role in Role)
+    accounts = [_pool(public_keys), *(_service(role, public_keys[role]) for role in SERVICES)]
     return f"""\
 # Written by heatpoolctl from its table of rights; holds no secret. Changes here are lost.
 accounts {{
-  HEATPOOL {{
-    jetstream: enabled
-    users: [
-{users}
-    ]
-  }}
+{"".join(accounts)}\
   SYSTEM {{ users: [ {{ nkey: {public_keys[SYSTEM]} }} ] }}
 }}
 system_account: SYSTEM
 """
 
 
-def _user(public_key: str, allowed: Permissions) -> str:
-    return f"""\
-      {{ nkey: {public_key}, permissions: {{
-        publish: {{ allow: {_list(allowed.publish)} }}
-        subscribe: {{ allow: {_list(allowed.subscribe)} }}
-      }} }}"""
+def _pool(public_keys: Mapping[str, str]) -> str:
+    """Where the streams are: each service may ask what its row says, nothing else leads in."""
+    takers = defaultdict(list)
+    for role in SERVICES:
+        for subject in permissions_of(role).publish:
+            takers[subject].append(account(role))
+    exports = [_export(subject, who) for subject, who in sorted(takers.items())]
+    imports = [_import(account(role), subject) for role in SERVICES for subject in offered(role)]
+    people = [role for role in Role if role not in SERVICES]
+    users = [_user(public_keys[role], permissions_of(role), ()) for role in people]
+    return _account(ACCOUNT, ["jetstream: enabled"], exports, imports, users)
+
+
+def _service(role: Role, public_key: str) -> str:
+    asked = permissions_of(role).publish
+    exports = [_export(subject, [ACCOUNT], many=True) for subject in offered(role)]
+    imports = [_import(ACCOUNT, subject, imported(subject)) for subject in asked]
+    rights = Permissions(tuple(map(imported, asked)), permissions_of(role).subscribe)
+    # It answers once, to whoever asked, and publishes to nobody's inbox otherwise.
+    user = _user(
+        public_key, rights, (f'allow_responses: {{ max: 1, expires: "{ANSWER_S_MAX}s" }}',)
+    )
+    mapping = f'mappings: {{ "$JS.API.>": "{imported("$JS.API.>")}" }}'
+    return _account(account(role), [mapping], exports, imports, [user])
+
+
+def _account(
+    name: str, settings: list[str], exports: list[str], imports: list[str], users: list[str]
+) -> str:
+    inner = "\n".join(f"    {line}" for line in settings)
+    lists = "".join(
+        f"    {key}: [\n" + "".join(f"      {one}\n" for one in values) + "    ]\n"
+        for key, values in (("users", users), ("exports", exports), ("imports", imports))
+    )
+    return f"  {name} {{\n{inner}\n{lists}  }}\n"
+
+
+def _export(subject: str, accounts: list[str], *, many: bool = False) -> str:
+    more = ", response_type: stream" if many or has_many_answers(subject) else ""
+    return f'{{ service: "{subject}", accounts: [{", ".join(accounts)}]{more} }}'
+
+
+def _import(source: str, subject: str, here: str = "") -> str:
+    renamed = f', to: "{here}"' if here not in {"", subject} else ""
+    return f'{{ service: {{ account: {source}, subject: "{subject}" }}{renamed} }}'
+
+
+def _user(public_key: str, allowed: Permissions, more: tuple[str, ...]) -> str:
+    rights = ", ".join(
+        (
+            f"publish: {{ allow: {_list(allowed.publish)} }}",
+            f"subscribe: {{ allow: {_list(allowed.subscribe)} }}",
+            *more,
+        )
+    )
+    return f"{{ nkey: {public_key}, permissions: {{ {rights} }} }}"
 
 
 def _list(subjects: tuple[str, ...]) -> str:

@@ -12,14 +12,13 @@ import msgspec
 import nats.errors
 import nats.js.errors
 
-from heatpool_chassis import bus
+from heatpool_chassis import bus, reading
 from heatpool_contract import subjects
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from nats.aio.client import Client
-    from nats.aio.msg import Msg
 
 LANES: Final = subjects.SUBJECTS_DEADLETTER
 PREVIEW_BYTES: Final = 2000
@@ -47,7 +46,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
 async def listed(client: Client, model: str | None) -> AsyncIterator[DeadLetter]:
     """Dead letters, oldest first, of one heat-pump model or of all."""
     lane = subjects.deadletter_subject(model) if model else LANES
-    async for message in bus.messages_of(client, subjects.STREAM_DEADLETTER, lane):
+    async for message in reading.messages(client, subjects.STREAM_DEADLETTER, lane):
         yield _described(message)
 
 
@@ -92,11 +91,11 @@ async def drop(client: Client, letters: list[DeadLetter]) -> int:
     return len(letters)
 
 
-def _described(message: Msg) -> DeadLetter:
-    headers = message.headers or {}
+def _described(message: reading.Stored) -> DeadLetter:
+    headers = message.headers
     return DeadLetter(
-        seq=message.metadata.sequence.stream,
-        at=message.metadata.timestamp.isoformat(timespec="seconds"),
+        seq=message.seq,
+        at=message.at.isoformat(timespec="seconds"),
         model=message.subject.partition(".")[2],
         reason=headers.get(subjects.HEADER_REASON, "unknown"),
         origin_seq=int(headers.get(subjects.HEADER_ORIGIN_SEQUENCE, "0")),

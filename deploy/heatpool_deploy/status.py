@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import nats.errors
 import nats.js.errors
 
-from heatpool_chassis import bus, micro
+from heatpool_chassis import buckets, bus, micro, reading
 from heatpool_chassis.permissions import SERVICES, Role
 from heatpool_contract import registry, release, subjects
 from heatpool_contract.operators import ShownReleases
@@ -38,7 +38,7 @@ async def look(client: Client, now_ms: int) -> Report:
         statuses = await _statuses(client)
         homes = await _homes(client, now_ms)
         flow = await _flow(js, statuses, now_ms)
-        releases = await _releases(js, now_ms)
+        releases = await _releases(client, now_ms)
         hubs = await _hubs(client)
     except (TimeoutError, nats.errors.Error) as error:
         raise bus.BusUnavailableError(f"not answered: {error or type(error).__name__}") from error
@@ -72,7 +72,7 @@ async def _homes(client: Client, now_ms: int) -> Homes:
     active: Counter[str] = Counter()
     known = erased = samples = 0
     stream = f"KV_{subjects.KV_INSTALLATIONS}"
-    async for message in bus.messages_of(client, stream, f"$KV.{subjects.KV_INSTALLATIONS}.>"):
+    async for message in reading.messages(client, stream, f"$KV.{subjects.KV_INSTALLATIONS}.>"):
         try:
             entry = registry.decode(message.data)
         except registry.MalformedEntryError:  # also the marker of a deletion
@@ -129,13 +129,14 @@ async def _oldest_s(js: JetStreamContext, floor: int, now_ms: int) -> float:
     return max(0.0, (now_ms - stored_ms) / 1000)
 
 
-async def _releases(js: JetStreamContext, now_ms: int) -> list[Release]:
+async def _releases(client: Client, now_ms: int) -> list[Release]:
     pointers = {
-        key: release.decode_pointer(value) for key, value in await _values(js, subjects.KV_RELEASES)
+        key: release.decode_pointer(value)
+        async for key, value in buckets.entries(client, subjects.KV_RELEASES)
     }
     reports = {
         key: release.decode_report(value)
-        for key, value in await _values(js, subjects.KV_PROGRESS)
+        async for key, value in buckets.entries(client, subjects.KV_PROGRESS)
         if not key.startswith(release.news_key(""))
     }
     found = []
@@ -158,15 +159,6 @@ async def _releases(js: JetStreamContext, now_ms: int) -> list[Release]:
             )
         )
     return found
-
-
-async def _values(js: JetStreamContext, name: str) -> list[tuple[str, bytes]]:
-    bucket = await js.key_value(name)
-    try:
-        keys = await bucket.keys()
-    except nats.js.errors.NoKeysError:
-        return []
-    return [(key, (await bucket.get(key)).value or b"") for key in keys]
 
 
 def _days(milliseconds: float) -> float:

@@ -7,7 +7,6 @@ import secrets
 import subprocess
 from typing import TYPE_CHECKING
 
-import msgspec
 import nkeys
 import pytest
 from conftest import TEST_SIZES
@@ -16,7 +15,7 @@ from pool import Pool
 
 from heatpool_chassis import bus
 from heatpool_chassis.lifecycle import Lifecycle
-from heatpool_chassis.permissions import SERVICES, Role
+from heatpool_chassis.permissions import SERVICES, Role, imported, permissions_of
 from heatpool_chassis.probing import probe
 from heatpool_deploy import bus_users
 
@@ -66,7 +65,8 @@ async def test_every_forbidden_action_is_a_violation(guarded: Pool, role: Role) 
     for attempt in rows:
         life.denied.clear()
         await _try(client, attempt)
-        if not any(f'"{attempt.subject.lower()}"' in text.lower() for text in life.denied):
+        named = attempt.subject if role is Role.VIEWER else imported(attempt.subject)
+        if not any(f'"{named.lower()}"' in text.lower() for text in life.denied):
             allowed.append(attempt)
     await client.close()
 
@@ -99,16 +99,74 @@ async def test_the_probe_finds_nothing_missing_and_changes_nothing(
     assert await held(guarded) == before
 
 
-async def test_a_temporary_consumer_cannot_be_a_durable_one(guarded: Pool) -> None:
-    """Who may read a bucket may not, under the same subject, leave or change anything lasting."""
-    client = await connected(guarded, Role.INGEST, Lifecycle(Role.INGEST))
-    config = {"durable_name": "mine", "ack_policy": "explicit", "deliver_policy": "all"}
-    body = msgspec.json.encode({"stream_name": "KV_INSTALLATIONS", "config": config})
-    reply = await client.request("$JS.API.CONSUMER.CREATE.KV_INSTALLATIONS", body)
-    await client.close()
+@pytest.mark.parametrize("role", SERVICES)
+async def test_the_servers_answers_cannot_be_led_elsewhere(guarded: Pool, role: Role) -> None:
+    """Whatever a service may ask, with somebody else's subject as the place for the answer.
 
-    assert b"error" in reply.data
-    assert b"durable" in reply.data
+    The operator, who shares the account with the streams, shows that the attack works there.
+    """
+    operator = await guarded.connect()
+    targets = await _targets(operator, role)
+    service = await connected(guarded, role, Lifecycle(role))
+    asked = [subject for subject in permissions_of(role).publish if "PURGE" not in subject]
+    for subject in asked:
+        for target in targets:
+            await service.publish(_literal(subject), _request(subject), reply=target)
+    await bus.settled(service)
+    await service.close()
+    reached = await _reached(operator, targets)
+    await operator.publish("$JS.API.STREAM.INFO.CONSENT", b"", reply="$KV.TRUST.led")
+    await bus.settled(operator)
+    possible = await _reached(operator, ["$KV.TRUST.led"])
+    await operator.close()
+
+    assert len(asked) * len(targets) > 50
+    assert reached == []
+    assert possible == ["$KV.TRUST.led"]
+
+
+async def _targets(operator: Client, role: Role) -> list[str]:
+    """Subjects of streams on which the role may not publish; there is something to be read."""
+    await operator.jetstream().publish("telemetry.led.some", b"{}")
+    led = f"led-{role}"
+    subjects = [
+        "consent", f"telemetry.{led}.home", f"deadletter.{led}", f"$KV.INSTALLATIONS.{led}",
+        f"$KV.RELEASES.{led}", f"$KV.COMMUNITY.{led}", f"$KV.TRAINING.{led}", f"$O.MODELS.C.{led}",
+    ]  # fmt: skip
+    own = permissions_of(role).publish
+    return [one for one in subjects if not any(_covers(pattern, one) for pattern in own)]
+
+
+def _covers(pattern: str, subject: str) -> bool:
+    """Whether the bus's wildcards take a subject in."""
+    wanted, given = pattern.split("."), subject.split(".")
+    for index, token in enumerate(wanted):
+        if token == ">":
+            return len(given) > index
+        if index >= len(given) or token not in {"*", given[index]}:
+            return False
+    return len(given) == len(wanted)
+
+
+def _literal(subject: str) -> str:
+    return subject.replace("*", "led").replace(">", "led")
+
+
+def _request(subject: str) -> bytes:
+    """What gets an answer with content, or, for the batches, several."""
+    if "DIRECT.GET" in subject:
+        return b'{"seq":1,"next_by_subj":">","batch":2}'
+    return b'{"seq":1}' if "MSG.GET" in subject else b""
+
+
+async def _reached(operator: Client, targets: list[str]) -> list[str]:
+    """Those of the subjects under which something is stored."""
+    js = operator.jetstream()
+    found = set()
+    for info in await js.streams_info():
+        state = (await js.stream_info(info.config.name or "", subjects_filter=">")).state
+        found |= set(state.subjects or {})
+    return [one for one in targets if one in found]
 
 
 async def test_a_stranger_is_told_at_once(guarded: Pool) -> None:
@@ -126,7 +184,7 @@ def test_a_service_without_a_right_ends_with_its_name(guarded: Pool) -> None:
     """The edge's right to publish telemetry is taken away: it says so, and does not start."""
     stack, conf = guarded.stack, guarded.stack.state / bus_users.AUTHORIZATION_FILE
     whole = conf.read_text()
-    conf.write_text(whole.replace('"telemetry.*.*", ', "", 1))
+    conf.write_text(whole.replace('allow: ["telemetry.*.*", ', "allow: [", 1))
     try:
         guarded.kill("nats")
         guarded.start(["nats"])

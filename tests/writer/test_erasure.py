@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from writer.running_writer import RunningWriter, acknowledged, entry_of, publish, stored, until
 
-from heatpool_chassis.bus import bury, messages_of
+from heatpool_chassis.bus import bury
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.logs import configure
 from heatpool_chassis.metrics import WriterMetrics
+from heatpool_chassis.reading import messages
 from heatpool_contract import erasures, registry, subjects
 from heatpool_contract.erasures import Erasure, Found, Step, Waits
 from heatpool_writer.contributions import Contributions
@@ -108,10 +109,8 @@ async def test_nothing_is_left_also_when_killed_after_any_step(
     assert done.months
     assert await stored(victoria, home) == 0
     assert await stored(victoria, other) == 2
-    assert [
-        m async for m in messages_of(bus, subjects.STREAM_TELEMETRY, f"telemetry.*.{home}")
-    ] == []
-    assert [m.data async for m in messages_of(bus, subjects.STREAM_DEADLETTER, "deadletter.>")] == [
+    assert [m async for m in messages(bus, subjects.STREAM_TELEMETRY, f"telemetry.*.{home}")] == []
+    assert [m.data async for m in messages(bus, subjects.STREAM_DEADLETTER, "deadletter.>")] == [
         b"other"
     ]
     bucket = await bus.jetstream().key_value(subjects.KV_INSTALLATIONS)

@@ -12,36 +12,29 @@ import time
 from typing import TYPE_CHECKING, Final
 
 import nats.errors
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from heatpool_chassis import bus
+from heatpool_chassis import reading
 from heatpool_contract import registry, subjects
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
-    from nats.aio.msg import Msg
-    from nats.js.client import JetStreamContext
     from structlog.stdlib import BoundLogger
 
     from heatpool_chassis.lifecycle import Lifecycle
 
 STALE_S_MAX: Final = 60.0
 ERASED_MAX: Final = 200_000  # 20 MB; a pool that erased more than it ever had is another one
-FETCH: Final = 500
-FETCH_S: Final = 0.5  # also how long a stop may wait for it
 CHECK: Final = "installations"
 _STREAM: Final = f"KV_{subjects.KV_INSTALLATIONS}"
 _PREFIX: Final = f"$KV.{subjects.KV_INSTALLATIONS}."
-_OPERATION: Final = "KV-Operation"
 _PAUSE_S: Final = 0.5
 
 
 class Erased:
-    """The view. A pull consumer of our own, made anew whenever something may have been missed."""
+    """The view. Read anew whenever something may have been missed."""
 
     def __init__(self, client: Client, log: BoundLogger) -> None:
         self._client = client
-        self._js: JetStreamContext = client.jetstream(timeout=3.0)
         self._log = log
         self._erased: set[str] = set()
         self._fresh_s: float | None = None
@@ -70,38 +63,21 @@ class Erased:
             await life.stopped_within(_PAUSE_S)
 
     async def _follow(self, life: Lifecycle) -> None:
-        """Read all entries, then their changes, until one is missing."""
-        subscription = await bus.temporary(
-            self._js,
-            _STREAM,
-            ConsumerConfig(
-                filter_subject=f"{_PREFIX}>",
-                deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
-                ack_policy=AckPolicy.NONE,
-                inactive_threshold=60.0,
-            ),
-        )
-        try:
-            reconnects, seen = self._client.stats["reconnects"], 0
-            while not life.stopping.is_set() and self._client.stats["reconnects"] == reconnects:
-                info = await subscription.consumer_info()
-                behind = (info.num_pending or 0) + (
-                    (info.delivered.consumer_seq if info.delivered else 0) - seen
-                )
-                if behind <= 0:
-                    self._fresh_s = time.monotonic()
-                    life.set_check(CHECK, ok=self.usable(self._fresh_s))
-                for message in await _fetched(subscription):
-                    if message.metadata.sequence.consumer != seen + 1:
-                        return  # one was lost on its way: read all of them again
-                    seen += 1
-                    self._apply(message)
-        finally:
-            await subscription.unsubscribe()
+        """Read all entries, then their changes, until the bucket is another one."""
+        async for message in reading.followed(self._client, _STREAM, f"{_PREFIX}>"):
+            if message is not None:
+                self._apply(message)
+                continue
+            self._fresh_s = time.monotonic()
+            life.set_check(CHECK, ok=self.usable(self._fresh_s))
+            if life.stopping.is_set():
+                return
 
-    def _apply(self, message: Msg) -> None:
+    def _apply(self, message: reading.Stored) -> None:
         installation = message.subject.removeprefix(_PREFIX)
-        if (message.headers or {}).get(_OPERATION):  # deleted: nothing is known of it any more
+        if message.headers.get(
+            reading.HEADER_OPERATION
+        ):  # deleted: nothing is known of it any more
             self._erased.discard(installation)
             return
         try:
@@ -113,10 +89,3 @@ class Erased:
             self._erased.add(installation)
         else:
             self._erased.discard(installation)
-
-
-async def _fetched(subscription: JetStreamContext.PullSubscription) -> list[Msg]:
-    try:
-        return await subscription.fetch(FETCH, timeout=FETCH_S)
-    except (nats.errors.TimeoutError, TimeoutError):  # nothing changed
-        return []

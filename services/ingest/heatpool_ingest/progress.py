@@ -2,7 +2,8 @@
 
 In: a control connection, asked once a second. Out: `state` and `dead`. Guarantee: an answer of the
 edge never waits for these; while they cannot be asked, the last ones count (publishing fails by
-itself then). The dead letters' sequences are a copy of the stream's headers, read anew at start.
+itself then). The dead letters' sequences are a copy of the stream's headers, read at start and as
+they come.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import nats.errors
 import nats.js.errors
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from heatpool_chassis import bus
+from heatpool_chassis import reading
+from heatpool_chassis.bus import BusError
 from heatpool_contract import subjects
 from heatpool_ingest.pressure import BusState
 
@@ -29,26 +30,26 @@ POLL_S: Final = 1.0
 CONTROL_TIMEOUT_S: Final = 3.0
 DEAD_MAX: Final = 20_000
 """Newest dead letters that receipts know of. A hundred are critical to `nats server check`."""
-_FETCH: Final = 500
 
 
 class Progress:
     """The last known state of the bus."""
 
     def __init__(self, client: Client, log: BoundLogger) -> None:
+        self._client = client
         self._js = client.jetstream(timeout=CONTROL_TIMEOUT_S)
         self._log = log
         self.state = BusState()
         self.dead: OrderedDict[int, str] = OrderedDict()
         """Sequence in TELEMETRY -> reason."""
-        self._dead_seen: tuple[int, int, int] | None = None
+        self._dead_state: StreamState | None = None
 
     async def run(self, life: Lifecycle) -> None:
         """Ask until the process stops."""
         while not life.stopping.is_set():
             try:
                 await self.poll()
-            except (nats.errors.Error, TimeoutError, ConnectionError) as error:
+            except (nats.errors.Error, BusError, TimeoutError, ConnectionError) as error:
                 self._log.warning("bus_not_asked", reason=type(error).__name__)
             await life.stopped_within(POLL_S)
 
@@ -56,7 +57,7 @@ class Progress:
         """Ask once.
 
         Raises:
-            nats.errors.Error, TimeoutError, ConnectionError: no answer.
+            nats.errors.Error, BusError, TimeoutError, ConnectionError: no answer.
         """
         stream = await self._js.stream_info(subjects.STREAM_TELEMETRY)
         try:
@@ -75,38 +76,25 @@ class Progress:
             last_seq=stream.state.last_seq,
         )
         dead = (await self._js.stream_info(subjects.STREAM_DEADLETTER)).state
-        seen = (dead.first_seq, dead.last_seq, dead.messages)
-        if seen != self._dead_seen:
+        if dead != self._dead_state:
             await self._read_dead(dead)
-            self._dead_seen = seen
+            self._dead_state = dead
 
-    async def _read_dead(self, state: StreamState) -> None:
-        """Read the headers of the newest dead letters."""
-        found: OrderedDict[int, str] = OrderedDict()
-        if state.messages:
-            subscription = await bus.temporary(
-                self._js,
-                subjects.STREAM_DEADLETTER,
-                ConsumerConfig(
-                    filter_subject=subjects.SUBJECTS_DEADLETTER,
-                    deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-                    opt_start_seq=max(state.first_seq, state.last_seq - DEAD_MAX + 1),
-                    ack_policy=AckPolicy.NONE,
-                    headers_only=True,
-                    inactive_threshold=30.0,
-                ),
-            )
-            try:
-                while True:
-                    for message in await subscription.fetch(_FETCH, timeout=0.5):
-                        origin = (message.headers or {}).get(subjects.HEADER_ORIGIN_SEQUENCE, "")
-                        if origin.isdigit():  # advisories have none
-                            found[int(origin)] = (message.headers or {}).get(
-                                subjects.HEADER_REASON, "unknown"
-                            )
-                        last = message.metadata
-                    if last.num_pending == 0:
-                        break
-            finally:
-                await subscription.unsubscribe()
+    async def _read_dead(self, now: StreamState) -> None:
+        """Read the newest dead letters; only what came, if nothing was taken away."""
+        before = self._dead_state
+        grown = before is not None and before.first_seq == now.first_seq
+        if before and grown and now.messages - before.messages == now.last_seq - before.last_seq:
+            found, from_seq = self.dead, before.last_seq + 1
+        else:
+            found, from_seq = OrderedDict(), max(1, now.first_seq)
+        from_seq = max(from_seq, now.last_seq - DEAD_MAX + 1)
+        async for letter in reading.messages(
+            self._client, subjects.STREAM_DEADLETTER, subjects.SUBJECTS_DEADLETTER, from_seq
+        ):
+            origin = letter.headers.get(subjects.HEADER_ORIGIN_SEQUENCE, "")
+            if origin.isdigit():  # advisories have none
+                found[int(origin)] = letter.headers.get(subjects.HEADER_REASON, "unknown")
+        while len(found) > DEAD_MAX:
+            found.popitem(last=False)
         self.dead = found

@@ -14,6 +14,7 @@ import msgspec
 import nats.errors
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 
+from heatpool_chassis import buckets
 from heatpool_contract import registry as contract
 from heatpool_contract.grants import may_replace
 from heatpool_contract.refusals import Refusal
@@ -44,7 +45,7 @@ async def bind(
         RefusedError: `key_conflict`, `installation_gone`, `bus_unavailable`.
     """
     try:
-        bucket = await client.jetstream(timeout=TIMEOUT_S).key_value(KV_INSTALLATIONS)
+        bucket = buckets.bound(client.jetstream(timeout=TIMEOUT_S), KV_INSTALLATIONS)
         for _ in range(ATTEMPTS_MAX):
             entry, revision = await _get(bucket, installation)
             if entry.erased:

@@ -25,7 +25,7 @@ from nats.js.errors import (
     NotFoundError,
 )
 
-from heatpool_chassis import own_data
+from heatpool_chassis import buckets, own_data
 from heatpool_contract import erasures
 from heatpool_contract.answers import ConsentAnswer, ErasureAnswer
 from heatpool_contract.erasures import Erasure
@@ -109,7 +109,7 @@ class Rights:
     async def erase(self, receipt: str, home: Pseudonym, now_ms: int) -> ErasureAnswer:
         """Ask the writer for an erasure."""
         erasure = Erasure(installation=home, requested_ms=now_ms)
-        bucket = await self._js.key_value(KV_ERASURES)
+        bucket = buckets.bound(self._js, KV_ERASURES)
         with suppress(KeyWrongLastSequenceError):  # the same request came at the same time
             await bucket.create(receipt, erasures.encode(erasure))
         return _erasure_answer(receipt, erasure)
@@ -125,7 +125,7 @@ class Rights:
 
     async def find(self, receipt: str) -> ErasureAnswer | None:
         """The erasure with this receipt."""
-        bucket = await self._js.key_value(KV_ERASURES)
+        bucket = buckets.bound(self._js, KV_ERASURES)
         try:
             found = erasures.decode((await bucket.get(receipt)).value or b"")
         except (KeyNotFoundError, erasures.MalformedErasureError):

@@ -19,6 +19,7 @@ import msgspec
 import nats.errors
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 
+from heatpool_chassis import buckets
 from heatpool_chassis.victoria import StoreError
 from heatpool_contract import census, community
 from heatpool_contract.census import CENSUS_KEY
@@ -93,7 +94,7 @@ class RollupJob:
         if not self._registry.is_loaded:
             return None  # no sums yet
         day = (now_ms - SETTLE_MS) // DAY_MS - 1
-        bucket = await self._client.jetstream().key_value(KV_COMMUNITY)
+        bucket = buckets.bound(self._client.jetstream(), KV_COMMUNITY)
         try:
             found = await bucket.get(community.ROLLUP_KEY)
             known, revision = community.decode_rollup(found.value or b""), found.revision or 0

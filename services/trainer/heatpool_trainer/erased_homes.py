@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import nats.errors
 import nats.js.errors
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from heatpool_chassis import bus
+from heatpool_chassis import reading
 from heatpool_contract import erasures, registry, subjects
 
 if TYPE_CHECKING:
@@ -25,10 +24,7 @@ if TYPE_CHECKING:
 
     from heatpool_chassis.lifecycle import Lifecycle
 
-FETCH: Final = 100
-FETCH_S: Final = 1.0
 PAUSE_S: Final = 1.0
-LOOK_AGAIN_S: Final = 60.0  # a consumer that the server has lost is made anew
 
 
 async def follow(
@@ -44,38 +40,18 @@ async def follow(
 
 
 async def _follow_once(client: Client, life: Lifecycle, forget: Callable[[str], object]) -> None:
-    subscription = await bus.temporary(
-        client.jetstream(timeout=bus.CONTROL_TIMEOUT_S),
-        f"KV_{subjects.KV_ERASURES}",
-        ConsumerConfig(
-            filter_subject=f"$KV.{subjects.KV_ERASURES}.>",
-            deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
-            ack_policy=AckPolicy.NONE,
-            inactive_threshold=LOOK_AGAIN_S,
-        ),
-    )
-    reconnects, seen = client.stats["reconnects"], 0
-    try:
-        while not life.stopping.is_set() and client.stats["reconnects"] == reconnects:
-            try:
-                messages = await subscription.fetch(FETCH, timeout=FETCH_S)
-            except TimeoutError:  # nothing new; raises if the server knows us no more
-                info = await subscription.consumer_info()
-                if info.delivered is None or info.delivered.consumer_seq != seen:
-                    return
-                continue
-            for message in messages:
-                seen += 1
-                if message.metadata.sequence.consumer != seen:
-                    return  # one was lost on its way: read all of them again
-                try:
-                    erasure = erasures.decode(message.data)
-                except erasures.MalformedErasureError:
-                    continue
-                if erasure.installation:
-                    forget(erasure.installation)
-    finally:
-        await subscription.unsubscribe()
+    bucket = subjects.KV_ERASURES
+    async for message in reading.followed(client, f"KV_{bucket}", f"$KV.{bucket}.>"):
+        if message is None:
+            if life.stopping.is_set():
+                return
+            continue
+        try:
+            erasure = erasures.decode(message.data)
+        except erasures.MalformedErasureError:
+            continue
+        if erasure.installation:
+            forget(erasure.installation)
 
 
 async def gone(bucket: KeyValue, homes: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ import msgspec
 import nats.errors
 import nats.js.errors
 
-from heatpool_chassis import bus
+from heatpool_chassis import reading
 from heatpool_chassis.bus import BusUnavailableError
 from heatpool_contract import grants, keeping, release, sealed, subjects
 from heatpool_contract.dsse import KEY_BYTES
@@ -80,7 +80,7 @@ async def predecessor(
     try:
         info = await objects.get_info(release.object_name(model, served.model_hash))
         # Not nats-py's own `get`: it asks which stream has the chunks, which only operators may.
-        chunks = bus.messages_of(client, f"OBJ_{bucket}", f"$O.{bucket}.C.{info.nuid}")
+        chunks = reading.messages(client, f"OBJ_{bucket}", f"$O.{bucket}.C.{info.nuid}")
         blob = b"".join([message.data async for message in chunks])
     except nats.js.errors.NotFoundError:
         return b""

@@ -13,6 +13,7 @@ import msgspec
 from nats.aio.client import Client
 
 from heatpool_chassis import bus, micro
+from heatpool_chassis.buckets import bound
 from heatpool_contract import subjects
 from heatpool_contract.identity import is_slug
 from heatpool_contract.release import RebuildRequest, RebuildRequested
@@ -66,9 +67,9 @@ async def wire(client: Client, settings: Settings, folder: Path, holder: str) ->
     )
     js = client.jetstream()
     buckets = Buckets(
-        await js.key_value(subjects.KV_RELEASES),
-        await js.key_value(subjects.KV_PROGRESS),
-        await js.key_value(subjects.KV_INSTALLATIONS),
+        bound(js, subjects.KV_RELEASES),
+        bound(js, subjects.KV_PROGRESS),
+        bound(js, subjects.KV_INSTALLATIONS),
         await js.object_store(subjects.OBJECTS_MODELS),
     )
     signing = Signing(

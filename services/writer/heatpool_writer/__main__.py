@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 import uvloop
 
-from heatpool_chassis import bus, lifecycle, logs, micro, topology
+from heatpool_chassis import buckets, bus, lifecycle, logs, micro, topology
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.metrics import WriterMetrics
 from heatpool_chassis.permissions import Role
@@ -102,7 +102,7 @@ async def _run(settings: Settings) -> int:
         )
         await bus.verify_consumer(client, subjects.STREAM_TELEMETRY, topology.writer_consumer())
         await micro.register(client, life, log)
-        bucket = await client.jetstream().key_value(subjects.KV_INSTALLATIONS)
+        bucket = buckets.bound(client.jetstream(), subjects.KV_INSTALLATIONS)
         contributions = Contributions(bucket, metrics)
         store = Victoria(urls, gzip_imports=settings.victoria_gzip)
         async with store, asyncio.TaskGroup() as tasks:

@@ -15,7 +15,7 @@ import msgspec
 import nats.errors
 import nats.js.errors
 
-from heatpool_chassis import buckets, bus
+from heatpool_chassis import buckets, bus, reading
 from heatpool_chassis.victoria import StoreError
 from heatpool_contract import erasures, registry, subjects
 from heatpool_contract.erasures import Erasure, Found, Step
@@ -70,7 +70,7 @@ class Eraser:
 
     async def look(self, now_ms: int) -> None:
         """One round: every step that is due, as far as it goes without waiting."""
-        bucket = await self._js.key_value(subjects.KV_ERASURES)
+        bucket = buckets.bound(self._js, subjects.KV_ERASURES)
         for receipt in await buckets.keys(self._client, subjects.KV_ERASURES):
             if receipt not in self._done:
                 await self._pursue(bucket, receipt, now_ms)
@@ -142,12 +142,12 @@ class Eraser:
             await self._bucket_update(home, entry, revision)
 
     async def _bucket_update(self, home: str, entry: registry.Installation, last: int) -> None:
-        bucket = await self._js.key_value(subjects.KV_INSTALLATIONS)
+        bucket = buckets.bound(self._js, subjects.KV_INSTALLATIONS)
         await bucket.update(home, registry.encode(entry), last=last)
         self._contributions.forget(home)
 
     async def _entry(self, home: str) -> tuple[registry.Installation | None, int]:
-        bucket = await self._js.key_value(subjects.KV_INSTALLATIONS)
+        bucket = buckets.bound(self._js, subjects.KV_INSTALLATIONS)
         return await read_entry(bucket, home)
 
     async def _not_reduced(self, home: str) -> int:
@@ -157,17 +157,17 @@ class Eraser:
     async def _messages(self, home: str) -> list[tuple[str, int]]:
         """(stream, sequence) of everything that carries the home's name."""
         found = [
-            (subjects.STREAM_TELEMETRY, message.metadata.sequence.stream)
-            async for message in bus.messages_of(
+            (subjects.STREAM_TELEMETRY, message.seq)
+            async for message in reading.messages(
                 self._client, subjects.STREAM_TELEMETRY, f"telemetry.*.{home}"
             )
         ]
-        async for message in bus.messages_of(
+        async for message in reading.messages(
             self._client, subjects.STREAM_DEADLETTER, subjects.SUBJECTS_DEADLETTER
         ):
-            origin = (message.headers or {}).get(subjects.HEADER_ORIGIN_SUBJECT, "")
+            origin = message.headers.get(subjects.HEADER_ORIGIN_SUBJECT, "")
             if origin.endswith(f".{home}") or home.encode() in message.data:
-                found.append((subjects.STREAM_DEADLETTER, message.metadata.sequence.stream))
+                found.append((subjects.STREAM_DEADLETTER, message.seq))
         return found
 
     async def _delete_messages(self, home: str) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import nats.errors
 import nats.js.errors
 
-from heatpool_chassis import bus
+from heatpool_chassis import buckets, bus, reading
 from heatpool_contract import registry, subjects
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ class Expiry:
 
     async def look(self, now_ms: int) -> int:
         """One round; how many left."""
-        bucket = await self._js.key_value(subjects.KV_INSTALLATIONS)
+        bucket = buckets.bound(self._js, subjects.KV_INSTALLATIONS)
         gone = 0
-        async for message in bus.messages_of(self._client, _STREAM, f"{_PREFIX}>"):
+        async for message in reading.messages(self._client, _STREAM, f"{_PREFIX}>"):
             if not message.data:  # a deletion's marker
                 continue
             try:
@@ -75,7 +75,7 @@ class Expiry:
             if expired(entry, now_ms):
                 key = message.subject.removeprefix(_PREFIX)
                 try:
-                    await bucket.delete(key, last=message.metadata.sequence.stream)
+                    await bucket.delete(key, last=message.seq)
                 except nats.js.errors.BadRequestError:
                     continue  # it has just been heard of
                 gone += 1

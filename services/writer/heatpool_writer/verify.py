@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from heatpool_chassis import bus
+from heatpool_chassis import buckets, bus, reading
 from heatpool_contract import subjects
 from heatpool_writer.batch import SERIES_PREFIX, PoisonError, take
 from heatpool_writer.contributions import read_entry
@@ -65,7 +65,7 @@ async def verify(client: Client, store: Victoria, from_ms: int, to_ms: int) -> R
     consumer = await js.consumer_info(subjects.STREAM_TELEMETRY, subjects.DURABLE_WRITER)
     floor = consumer.ack_floor.stream_seq if consumer.ack_floor else 0
     info = await js.stream_info(subjects.STREAM_TELEMETRY, subjects_filter=">")
-    bucket = await js.key_value(subjects.KV_INSTALLATIONS)
+    bucket = buckets.bound(js, subjects.KV_INSTALLATIONS)
     erased = set()
     report = Report()
     for subject in sorted(info.state.subjects or {}):
@@ -84,9 +84,9 @@ async def verify(client: Client, store: Victoria, from_ms: int, to_ms: int) -> R
 
 async def _sent(client: Client, subject: str, floor: int, report: Report) -> Sent:
     sent: Sent = defaultdict(lambda: defaultdict(set))
-    async for message in bus.messages_of(client, subjects.STREAM_TELEMETRY, subject):
+    async for message in reading.messages(client, subjects.STREAM_TELEMETRY, subject):
         report.messages += 1
-        seq = message.metadata.sequence.stream
+        seq = message.seq
         if seq > floor:
             report.unsettled_messages += 1
             continue

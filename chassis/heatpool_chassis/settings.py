@@ -7,6 +7,7 @@ prefix is an error (a typo would else be a silent default); secrets have no defa
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar, get_type_hints
 
@@ -67,10 +68,13 @@ def load(settings_type: type[S], prefix: str, environ: Mapping[str, str]) -> S:
     raise SettingsError("\n".join(faults))
 
 
+_PASSWORD: Final = re.compile(r"(?<=//)([^/@:'\s]*):[^/@'\s]+@")
+
+
 def described(settings: msgspec.Struct) -> dict[str, str]:
-    """Effective values for the log at start, secrets masked."""
+    """Effective values for the log at start, secrets and passwords in URLs masked."""
     return {
-        name: "***" if _is_secret(value) else str(value)
+        name: "***" if _is_secret(value) else _PASSWORD.sub(r"\1:***@", str(value))
         for name, value in msgspec.structs.asdict(settings).items()
     }
 

@@ -4,7 +4,8 @@ In: import lines and MetricsQL. Out: samples. Guarantee: raises `StoreUnavailabl
 or `StoreRejectedError` (this request will never work), never an error of the HTTP library.
 
 Write, read and admin base URLs are three settings: in a cluster they are vminsert, vmselect and
-vmselect's delete path, and a vmauth may stand before each.
+vmselect's delete path, and a vmauth may stand before each. What has no equivalent below those
+(flush, merge, a process' own metrics) goes to the processes themselves.
 Source: docs.victoriametrics.com, "How to export/import time series", checked on 1.79.5.
 """
 
@@ -27,6 +28,7 @@ TIMEOUT_S: Final = 30.0
 EXPORT_LINE_BYTES_MAX: Final = (
     64 * 1024 * 1024
 )  # one series of a window; far above a year of minutes
+METRIC_AGE: Final = "vm_app_uptime_seconds"
 _GZIP_WBITS: Final = 31
 _STATUS_ERROR: Final = 400
 _STATUS_REJECTED: Final = frozenset({400, 413, 422})
@@ -101,6 +103,16 @@ class VictoriaUrls(msgspec.Struct, frozen=True):
     write: str
     read: str
     admin: str
+    storages: tuple[str, ...] = ()
+    """Roots of the processes that hold samples: every vmstorage, or a single node that is written
+    to below a prefix. None: `write` is the root of a single node."""
+    inserts: tuple[str, ...] = ()
+    """Roots of every vminsert: they count rows, too, and may lose some when they are killed."""
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Who holds samples."""
+        return self.storages or (self.write,)
 
 
 class Victoria:
@@ -241,31 +253,42 @@ class Victoria:
 
     async def force_flush(self) -> None:
         """Make what was written visible to queries now (it would take about a second)."""
-        await self._send("GET", f"{self._urls.write}/internal/force_flush")
+        for root in self._urls.holders:
+            await self._own(root, "/internal/force_flush")
 
     async def force_merge(self, month: str) -> None:
         """Start merging the partition `YYYY_MM`, which takes deleted samples off the disk."""
-        await self._send(
-            "GET", f"{self._urls.write}/internal/force_merge", params={"partition_prefix": month}
-        )
+        for root in self._urls.holders:
+            await self._own(root, "/internal/force_merge", {"partition_prefix": month})
 
     async def metrics(self) -> dict[str, float]:
-        """The store's own metrics: name with labels -> value."""
-        response = await self._send("GET", f"{self._urls.write}/metrics")
+        """The store's own metrics: name with labels -> value.
+
+        Of several processes the sum, so that the start of any of them changes what tells the
+        store's life; their age is that of the youngest.
+        """
         found: dict[str, float] = {}
-        for line in response.text.splitlines():
-            name, _, value = line.rpartition(" ")
-            if name and not line.startswith("#"):
-                found[name] = float(value)
+        for root in (*self._urls.holders, *self._urls.inserts):
+            response = await self._own(root, "/metrics")
+            for line in response.text.splitlines():
+                name, _, text = line.rpartition(" ")
+                if not name or line.startswith("#"):
+                    continue
+                value, before = float(text), found.get(name)
+                if before is None:
+                    found[name] = value
+                else:
+                    found[name] = min(before, value) if name == METRIC_AGE else before + value
         return found
 
-    async def healthy(self) -> bool:
-        """Whether the store answers at all."""
+    async def _own(
+        self, root: str, path: str, params: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """A request to a process itself; one that does not know it is a wrong set-up."""
         try:
-            await self._send("GET", f"{self._urls.write}/health")
-        except StoreError:
-            return False
-        return True
+            return await self._send("GET", root + path, params=params)
+        except StoreRejectedError as error:
+            raise StoreUnavailableError(f"{path} is unknown there: {error}") from error
 
     async def _send(
         self,

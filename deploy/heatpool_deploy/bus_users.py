@@ -35,7 +35,9 @@ SYSTEM: Final = "system"
 """The servers' own account: `nats server list`, `nats server report jetstream`."""
 USERS: Final = (*Role, SYSTEM)
 _SEED_BYTES: Final = 32
-ANSWER_S_MAX: Final = 60  # the slowest answer to an operator takes some seconds
+ANSWER_S_MAX: Final = 60
+"""The longest pull and the slowest answer to an operator take some seconds. The server remembers
+each request that may get several answers for so long, 0.4 KB each (docs/decisions/0701)."""
 
 
 def seed_file(role: str) -> str:
@@ -104,7 +106,8 @@ def _account(
 
 
 def _export(subject: str, accounts: list[str], *, many: bool = False) -> str:
-    more = ", response_type: stream" if many or has_many_answers(subject) else ""
+    threshold = f', response_type: stream, response_threshold: "{ANSWER_S_MAX}s"'
+    more = threshold if many or has_many_answers(subject) else ""
     return f'{{ service: "{subject}", accounts: [{", ".join(accounts)}]{more} }}'
 
 

@@ -58,6 +58,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_ca: Path | None = None
     victoria_url: str = ""
     """For export, backup, restore, canary and doctor."""
+    victoria_write_url: str = ""
+    """For restore, where that is another URL: vminsert of a cluster."""
+    victoria_storage_urls: tuple[str, ...] = ()
+    """For doctor: roots of the processes that hold samples, as the writer has them."""
     edge_url: str = ""
     """The public front, as loggers see it; for canary and doctor."""
     edge_ca: Path | None = None
@@ -94,10 +98,15 @@ def on_bus(work: Callable[[Client], Awaitable[R]]) -> R:
 
 def store() -> Victoria:
     """A client of the store, to be used as async context manager."""
-    url = settings().victoria_url
-    if not url:
+    if not settings().victoria_url:
         raise SettingsError(f"{PREFIX}VICTORIA_URL: is missing")
-    return Victoria(VictoriaUrls(url, url, url))
+    return Victoria(store_urls(settings()))
+
+
+def store_urls(known: Settings) -> VictoriaUrls:
+    """Where the store is; nothing is ever deleted from here."""
+    url = known.victoria_url
+    return VictoriaUrls(known.victoria_write_url or url, url, url, known.victoria_storage_urls)
 
 
 def pseudonym_of(installation: str) -> str:

@@ -17,8 +17,9 @@ from heatpool_chassis import bus, micro, provisioning
 from heatpool_chassis.lifecycle import Lifecycle
 from heatpool_chassis.permissions import SERVICES, Role
 from heatpool_chassis.topology import Sizes, topology
-from heatpool_chassis.victoria import StoreError, Victoria, VictoriaUrls
+from heatpool_chassis.victoria import StoreError, Victoria
 from heatpool_contract import subjects
+from heatpool_deploy.connection import store_urls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,10 +120,9 @@ async def _services(client: Client) -> list[Finding]:
 
 
 async def _store(settings: Settings, clock: Callable[[], float]) -> list[Finding]:
-    url = settings.victoria_url
-    if not url:
+    if not settings.victoria_url:
         return [Finding("store", ok=False, found="not set", advice="HEATPOOL_CTL_VICTORIA_URL")]
-    async with Victoria(VictoriaUrls(url, url, url)) as store:
+    async with Victoria(store_urls(settings)) as store:
         try:
             flags = await store.metrics()
             there_s = (await store.query("time()"))[0].value[0]

@@ -90,11 +90,9 @@ async def serve(settings: Settings, life: Lifecycle, log: BoundLogger) -> None:
         objects=(subjects.OBJECTS_MODELS,),
     )
     read_url = settings.victoria_read_url
-    store = (
-        Victoria(VictoriaUrls(settings.victoria_write_url or read_url, read_url, read_url))
-        if read_url
-        else None
-    )
+    write_url = settings.victoria_write_url or read_url
+    urls = VictoriaUrls(write_url, read_url, read_url, settings.victoria_storage_urls)
+    store = Victoria(urls) if read_url else None
     assembly = Assembly(settings, client, life, log, time.time, store)
     instance = f"{socket.gethostname()}:{settings.private_port}"
     await micro.register(client, life, log, models_endpoint(assembly.releases, instance))
@@ -153,7 +151,9 @@ class Assembly:
         )
         loggers, operators = Tokens(settings.tokens), Tokens(settings.operator_tokens)
         limits = Limits(rates_of(settings), os.urandom)
-        ports = Ports(loggers, operators, limits, clock, partial(bind, client), self.trust)
+        ports = Ports(
+            loggers, operators, limits, clock, partial(bind, client, self.registry), self.trust
+        )
         rights = Rights(client, store, keys.pseudonym)
         files = site()
         homes_min = settings.statistics_homes_min

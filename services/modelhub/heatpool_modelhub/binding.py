@@ -8,6 +8,7 @@ writer meanwhile are kept; a bound key is overwritten only with its own signatur
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -28,18 +29,27 @@ if TYPE_CHECKING:
 
     from heatpool_contract.grants import RegistrationRequest
     from heatpool_contract.identity import Pseudonym
+    from heatpool_modelhub.registry import Registry
 
 Bound = Literal["bound", "unchanged", "rotated"]
 ATTEMPTS_MAX: Final = 20
 """The only other writer of an entry is the `writer`, about once a minute for a home."""
 TIMEOUT_S: Final = 5.0
 RETRY_AFTER_S: Final = 5
+SEEN_S_MAX: Final = 1.0  # several polls of the view (`reading.POLL_S`)
+SEEN_LOOK_S: Final = 0.02
 
 
 async def bind(
-    client: Client, installation: Pseudonym, keys: RegistrationRequest, now_ms: int
+    client: Client,
+    view: Registry,
+    installation: Pseudonym,
+    keys: RegistrationRequest,
+    now_ms: int,
 ) -> Bound:
     """Write the keys into the installation's entry, if it has none or the old ones agree.
+
+    Returns when this hub's view has them, or soon will: a home asks for its model right after.
 
     Raises:
         RefusedError: `key_conflict`, `installation_gone`, `bus_unavailable`.
@@ -63,10 +73,19 @@ async def bind(
                 await bucket.update(installation, contract.encode(bound), last=revision)
             except KeyWrongLastSequenceError:
                 continue
+            await _seen(view, installation, keys)
             return "bound" if entry.ed25519 is None else "rotated"
     except (nats.errors.Error, TimeoutError) as error:
         raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S) from error
     raise RefusedError(Refusal.BUS_UNAVAILABLE, retry_after_s=RETRY_AFTER_S)
+
+
+async def _seen(view: Registry, installation: Pseudonym, keys: RegistrationRequest) -> None:
+    for _ in range(round(SEEN_S_MAX / SEEN_LOOK_S)):
+        entry = view.find(installation)
+        if entry is not None and (entry.ed25519, entry.x25519) == (keys.ed25519, keys.x25519):
+            return
+        await asyncio.sleep(SEEN_LOOK_S)
 
 
 async def _get(bucket: KeyValue, installation: Pseudonym) -> tuple[Installation, int]:

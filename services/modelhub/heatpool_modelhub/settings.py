@@ -60,6 +60,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """For export, statistics and their rollup; empty: those answer 503."""
     victoria_write_url: str = ""
     """For daily values; empty: this hub makes no rollup."""
+    victoria_storage_urls: tuple[str, ...] = ()
+    """Roots of the processes that hold samples: in a cluster every vmstorage; also a single node
+    that is written to below a prefix. Empty: the write URL is the root of a single node."""
     statistics_homes_min: int = 15
     """Least homes of any statistic."""
     eligibility_days: int = 1

@@ -63,9 +63,7 @@ def _arguments() -> argparse.Namespace:
 async def _verify(settings: Settings, arguments: argparse.Namespace) -> int:
     """Print the report as JSON; status 1 if the store lacks anything."""
     life = Lifecycle(Role.WRITER)
-    urls = VictoriaUrls(
-        settings.victoria_write_url, settings.victoria_read_url, settings.victoria_admin_url
-    )
+    urls = _urls(settings)
     identity = bus.Identity(settings.nats_seed or "", settings.nats_ca)
     client = await bus.connect(life, settings.nats_url, identity, buffered=True)
     async with Victoria(urls) as store:
@@ -74,6 +72,16 @@ async def _verify(settings: Settings, arguments: argparse.Namespace) -> int:
     await bus.close(client)
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
     return 0 if report.sound else 1
+
+
+def _urls(settings: Settings) -> VictoriaUrls:
+    return VictoriaUrls(
+        settings.victoria_write_url,
+        settings.victoria_read_url,
+        settings.victoria_admin_url,
+        settings.victoria_storage_urls,
+        settings.victoria_insert_urls,
+    )
 
 
 def _ms(moment: datetime) -> int:
@@ -86,9 +94,7 @@ async def _run(settings: Settings) -> int:
     log.info("starting", **described(settings))
     life = Lifecycle("writer")
     metrics = WriterMetrics(life.registry)
-    urls = VictoriaUrls(
-        settings.victoria_write_url, settings.victoria_read_url, settings.victoria_admin_url
-    )
+    urls = _urls(settings)
     await life.serve(lifecycle.private_app(life), settings.private_host, settings.private_port)
 
     async def work() -> None:

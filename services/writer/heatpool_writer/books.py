@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from heatpool_chassis.victoria import METRIC_AGE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -95,7 +97,7 @@ def counters(metrics: Mapping[str, float]) -> Counters:
         inserted=total("vm_rows_inserted_total", 'type="vmimport"'),
         invalid=total("vm_rows_invalid_total", 'type="vmimport"'),
         ignored=total("vm_rows_ignored_total"),
-        age_s=metrics.get("vm_app_uptime_seconds", float("inf")),
+        age_s=metrics.get(METRIC_AGE, float("inf")),
     )
 
 

@@ -22,6 +22,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     victoria_write_url: str
     victoria_read_url: str
     victoria_admin_url: str
+    victoria_storage_urls: tuple[str, ...] = ()
+    """Roots of the processes that hold samples: in a cluster every vmstorage; also a single node
+    that is written to below a prefix. Empty: the write URL is the root of a single node."""
+    victoria_insert_urls: tuple[str, ...] = ()
+    """In a cluster the root of every vminsert."""
     victoria_gzip: bool = False
     """Whether imports travel zipped: a fifth of the bytes, for as much CPU again as all else that
     the writer does, and a tenth more in the store. For a store behind a slow network."""

@@ -19,6 +19,7 @@ from heatpool_deploy.connection import on_bus, or_exit, print_json
 from heatpool_deploy.key_commands import keys, models
 from heatpool_deploy.model_commands import list_, show, train
 from heatpool_deploy.operate_commands import canary, doctor, drain, status, tail
+from heatpool_deploy.region_commands import region
 
 _STATE = click.option(
     "--state",
@@ -117,7 +118,7 @@ for command in (list_, show, train):
     models.add_command(command)
 for command in (
     *(keys, models, dlq, erase, erasures_, export, backup, restore),
-    *(status, canary, tail, doctor, drain),
+    *(status, canary, tail, doctor, drain, region),
 ):
     main.add_command(command)
 

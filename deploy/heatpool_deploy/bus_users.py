@@ -34,7 +34,8 @@ AUTHORIZATION_FILE: Final = "authorization.conf"
 SYSTEM: Final = "system"
 """The servers' own account: `nats server list`, `nats server report jetstream`."""
 USERS: Final = (*Role, SYSTEM)
-_SEED_BYTES: Final = 32
+SEED_BYTES: Final = 32
+MAPPING: Final = f'mappings: {{ "$JS.API.>": "{imported("$JS.API.>")}" }}'
 ANSWER_S_MAX: Final = 60
 """The longest pull and the slowest answer to an operator take some seconds. The server remembers
 each request that may get several answers for so long, 0.4 KB each (docs/decisions/0701)."""
@@ -50,14 +51,25 @@ def make_users(folder: Path, random: Callable[[int], bytes]) -> dict[str, str]:
     for role in USERS:
         path = folder / seed_file(role)
         if not path.exists():
-            seed = nkeys.encode_seed(random(_SEED_BYTES), nkeys.PREFIX_BYTE_USER)
+            seed = nkeys.encode_seed(random(SEED_BYTES), nkeys.PREFIX_BYTE_USER)
             write_secret(path, seed.decode())
-    return {role: _public(folder / seed_file(role)) for role in USERS}
+    return {
+        role: public_key((folder / seed_file(role)).read_text(encoding="utf-8").strip())
+        for role in USERS
+    }
 
 
-def authorization(public_keys: Mapping[str, str]) -> str:
-    """Accounts, users and permissions, to be included by nats-server's configuration."""
-    accounts = [_pool(public_keys), *(_service(role, public_keys[role]) for role in SERVICES)]
+def authorization(public_keys: Mapping[str, str], regions: Mapping[str, str] | None = None) -> str:
+    """Accounts, users and permissions, to be included by nats-server's configuration.
+
+    `regions`: public keys of links, by name; behind each are edges.
+    """
+    services = [(account(role), role, public_keys[role]) for role in SERVICES]
+    services += [
+        (f"{account(Role.INGEST)}_{name.upper()}", Role.INGEST, key)
+        for name, key in sorted((regions or {}).items())
+    ]
+    accounts = [_pool(public_keys, services), *(_service(*one) for one in services)]
     return f"""\
 # Written by heatpoolctl from its table of rights; holds no secret. Changes here are lost.
 accounts {{
@@ -68,30 +80,31 @@ system_account: SYSTEM
 """
 
 
-def _pool(public_keys: Mapping[str, str]) -> str:
+def service_user(role: Role, key: str) -> str:
+    """A service's user. It answers once, to whoever asked, and writes to nobody's inbox else."""
+    allowed = permissions_of(role)
+    rights = Permissions(tuple(map(imported, allowed.publish)), allowed.subscribe)
+    return _user(key, rights, (f'allow_responses: {{ max: 1, expires: "{ANSWER_S_MAX}s" }}',))
+
+
+def _pool(public_keys: Mapping[str, str], services: list[tuple[str, Role, str]]) -> str:
     """Where the streams are: each service may ask what its row says, nothing else leads in."""
     takers = defaultdict(list)
-    for role in SERVICES:
+    for name, role, _key in services:
         for subject in permissions_of(role).publish:
-            takers[subject].append(account(role))
+            takers[subject].append(name)
     exports = [_export(subject, who) for subject, who in sorted(takers.items())]
-    imports = [_import(account(role), subject) for role in SERVICES for subject in offered(role)]
+    imports = [_import(name, subject) for name, role, _key in services for subject in offered(role)]
     people = [role for role in Role if role not in SERVICES]
     users = [_user(public_keys[role], permissions_of(role), ()) for role in people]
     return _account(ACCOUNT, ["jetstream: enabled"], exports, imports, users)
 
 
-def _service(role: Role, public_key: str) -> str:
-    asked = permissions_of(role).publish
+def _service(name: str, role: Role, key: str) -> str:
     exports = [_export(subject, [ACCOUNT], many=True) for subject in offered(role)]
+    asked = permissions_of(role).publish
     imports = [_import(ACCOUNT, subject, imported(subject)) for subject in asked]
-    rights = Permissions(tuple(map(imported, asked)), permissions_of(role).subscribe)
-    # It answers once, to whoever asked, and publishes to nobody's inbox otherwise.
-    user = _user(
-        public_key, rights, (f'allow_responses: {{ max: 1, expires: "{ANSWER_S_MAX}s" }}',)
-    )
-    mapping = f'mappings: {{ "$JS.API.>": "{imported("$JS.API.>")}" }}'
-    return _account(account(role), [mapping], exports, imports, [user])
+    return _account(name, [MAPPING], exports, imports, [service_user(role, key)])
 
 
 def _account(
@@ -131,7 +144,7 @@ def _list(subjects: tuple[str, ...]) -> str:
     return "[" + ", ".join(f'"{subject}"' for subject in subjects) + "]"
 
 
-def _public(path: Path) -> str:
-    seed = bytearray(path.read_text(encoding="utf-8").strip().encode())
-    public: bytes = nkeys.from_seed(seed).public_key
+def public_key(seed: str) -> str:
+    """What the server knows of a seed."""
+    public: bytes = nkeys.from_seed(bytearray(seed.encode())).public_key
     return public.decode()

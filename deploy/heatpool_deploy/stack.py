@@ -20,7 +20,7 @@ import msgspec
 
 from heatpool_chassis.bus import Identity
 from heatpool_chassis.permissions import SERVICES, Role
-from heatpool_deploy import bus_users, keys
+from heatpool_deploy import bus_users, keys, regions
 from heatpool_deploy.free_ports import free_port
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ OVERRIDES_FILE: Final = "overrides.json"
 _NATS_CONF: Final = """\
 # Written by heatpoolctl; production's is in deploy/nats/.
 include ./authorization.conf
+include ./regions.conf
 listen: 127.0.0.1:{nats}
 http: 127.0.0.1:{nats_monitor}
 server_name: heatpool
@@ -124,10 +125,7 @@ def prepare(state: Path, overrides: Mapping[str, str] | None = None) -> Stack:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     stack = Stack(state, _ports(state / PORTS_FILE))
     keys.make_keys(stack.keys, secrets.token_bytes, int(time.time()))
-    public_keys = bus_users.make_users(stack.keys, secrets.token_bytes)
-    (state / bus_users.AUTHORIZATION_FILE).write_text(
-        bus_users.authorization(public_keys), encoding="utf-8"
-    )
+    write_users(stack)
     if overrides is not None:
         (state / OVERRIDES_FILE).write_bytes(msgspec.json.encode(dict(overrides)))
     (state / "nats.conf").write_text(
@@ -142,6 +140,15 @@ def prepare(state: Path, overrides: Mapping[str, str] | None = None) -> Stack:
     text = "".join(f"{key}={value}\n" for key, value in environment(stack).items())
     (state / ENV_FILE).write_text(text, encoding="utf-8")
     return stack
+
+
+def write_users(stack: Stack) -> None:
+    """The bus's users, their rights, and where regions arrive."""
+    public_keys = bus_users.make_users(stack.keys, secrets.token_bytes)
+    known = regions.read(stack.keys)
+    text = bus_users.authorization(public_keys, known.links)
+    (stack.state / bus_users.AUTHORIZATION_FILE).write_text(text, encoding="utf-8")
+    (stack.state / regions.LISTENER_FILE).write_text(regions.listener(known), encoding="utf-8")
 
 
 def environment(stack: Stack) -> dict[str, str]:

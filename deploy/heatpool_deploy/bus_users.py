@@ -82,9 +82,20 @@ system_account: SYSTEM
 
 def service_user(role: Role, key: str) -> str:
     """A service's user. It answers once, to whoever asked, and writes to nobody's inbox else."""
+    once = f'allow_responses: {{ max: 1, expires: "{ANSWER_S_MAX}s" }}'
+    return _user(key, _inside(role), (once,))
+
+
+def _link_user(key: str) -> str:
+    """A region's server. `allow_responses` is nothing to a link: it names where answers go."""
+    allowed = _inside(Role.INGEST)
+    return _user(key, Permissions((*allowed.publish, "_R_.>"), allowed.subscribe), ())
+
+
+def _inside(role: Role) -> Permissions:
+    """Rights of a service, as they are called in its account."""
     allowed = permissions_of(role)
-    rights = Permissions(tuple(map(imported, allowed.publish)), allowed.subscribe)
-    return _user(key, rights, (f'allow_responses: {{ max: 1, expires: "{ANSWER_S_MAX}s" }}',))
+    return Permissions(tuple(map(imported, allowed.publish)), allowed.subscribe)
 
 
 def _pool(public_keys: Mapping[str, str], services: list[tuple[str, Role, str]]) -> str:
@@ -104,7 +115,8 @@ def _service(name: str, role: Role, key: str) -> str:
     exports = [_export(subject, [ACCOUNT], many=True) for subject in offered(role)]
     asked = permissions_of(role).publish
     imports = [_import(ACCOUNT, subject, imported(subject)) for subject in asked]
-    return _account(name, [MAPPING], exports, imports, [service_user(role, key)])
+    user = service_user(role, key) if name == account(role) else _link_user(key)
+    return _account(name, [MAPPING], exports, imports, [user])
 
 
 def _account(

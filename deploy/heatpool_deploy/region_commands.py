@@ -52,7 +52,9 @@ def add(  # noqa: PLR0913 - a command's options
     trusted = ca.read_bytes() if ca else b""
     link = or_exit(lambda: regions.make(folder, name, hub, trusted, secrets.token_bytes))
     links = {**known.links, name: link}
-    regions.remember(stack.keys, regions.Regions(listen, certificate, links))
+    regions.remember(
+        stack.keys, regions.Regions(listen, hub.partition("://")[2], certificate, links)
+    )
     stacks.write_users(stack)
     click.echo(f"{folder}: copy it to {name}, start nats-server -c {regions.LEAF_FILE} in it")
     if not certificate:

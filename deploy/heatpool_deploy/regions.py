@@ -60,6 +60,8 @@ class Regions(msgspec.Struct, frozen=True):
     """What our side knows of them."""
 
     listen: str = ""
+    advertise: str = ""
+    """Host and port by which regions find us again; without it they would be told our own."""
     certificate: str = ""
     """Folder of `cert.pem` and `key.pem` as nats-server sees it; empty: links are not encrypted."""
     links: dict[str, str] = {}
@@ -83,7 +85,8 @@ def listener(known: Regions) -> str:
         return "# No regions: `heatpoolctl region add` writes this.\n"
     files = f'cert_file: "{known.certificate}/cert.pem", key_file: "{known.certificate}/key.pem"'
     tls = f"\n  tls {{ {files} }}" if known.certificate else ""
-    return f'# Written by heatpoolctl.\nleafnodes {{\n  listen: "{known.listen}"{tls}\n}}\n'
+    where = f'listen: "{known.listen}"\n  advertise: "{known.advertise}"'
+    return f"# Written by heatpoolctl.\nleafnodes {{\n  {where}{tls}\n}}\n"
 
 
 def make(folder: Path, name: str, hub: str, ca: bytes, random: Callable[[int], bytes]) -> str:

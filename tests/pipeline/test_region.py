@@ -73,6 +73,7 @@ async def test_what_was_answered_with_200_is_stored_though_the_link_was_cut(
                 await load.until(wanted, before.get(wanted, 0) + 200)
             load.stopping = True
         repeated = [await load.post(home) for home in load.unsure]
+        await load.close()
         stored = await _stored(operator)
     finally:
         await operator.close()
@@ -156,6 +157,10 @@ class _Load:
         if answer.status_code != httpx.codes.OK:
             self.codes.add(answer.json()["code"])
         return answer.status_code
+
+    async def close(self) -> None:
+        """No home is there any more."""
+        await self._client.aclose()
 
     async def until(self, status: int, count: int) -> None:
         """Wait until so many were answered so."""

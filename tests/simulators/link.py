@@ -18,6 +18,7 @@ class Link:
         self._is_cut = False
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
+        self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="link")
         self._listening = threading.Event()
 
@@ -28,7 +29,7 @@ class Link:
 
     def __exit__(self, *_ended: object) -> None:
         self.cut()
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join()
 
     def cut(self) -> None:
@@ -45,16 +46,26 @@ class Link:
             writer.transport.abort()
 
     def _run(self) -> None:
-        server = asyncio.start_server(self._forward, "127.0.0.1", self.port)
-        self._loop.run_until_complete(server)
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._forward, "127.0.0.1", self.port)
         self._listening.set()
-        self._loop.run_forever()
+        await self._ended.wait()
+        server.close()
+        while self._open:  # noqa: ASYNC110 - they end by themselves
+            await asyncio.sleep(0.01)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_cut:
             writer.transport.abort()
             return
-        there, out = await asyncio.open_connection("127.0.0.1", self._to_port)
+        try:
+            there, out = await asyncio.open_connection("127.0.0.1", self._to_port)
+        except OSError:  # nobody is there yet, or any more
+            writer.transport.abort()
+            return
         self._open |= {writer, out}
         await asyncio.gather(self._pour(reader, out), self._pour(there, writer))
         self._open -= {writer, out}

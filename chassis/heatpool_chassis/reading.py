@@ -23,7 +23,7 @@ import nats.js.errors
 from heatpool_chassis.bus import CONTROL_TIMEOUT_S, BusUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
@@ -81,7 +81,9 @@ async def messages(
         raise BusUnavailableError(f"{stream} not read: {type(error).__name__}") from error
 
 
-async def followed(client: Client, stream: str, subject: str) -> AsyncIterator[Stored | None]:
+async def followed(
+    client: Client, stream: str, subject: str
+) -> AsyncGenerator[Stored | None, None]:
     """What the stream holds, then what comes; `None` whenever that was everything.
 
     Ends when the stream was made anew, cut or emptied meanwhile: begin anew, too.

@@ -6,7 +6,7 @@ listener. Guarantee: a region is alone in an account that may what an edge may, 
 both seeds leave this machine with the folder; who is forgotten has no account any more.
 
 The region has no JetStream: an edge answers 200 when the pool's own stream has a request, and 503
-while the link is down (docs/decisions/0708).
+while the link is down (docs/decisions/0704).
 """
 
 from __future__ import annotations

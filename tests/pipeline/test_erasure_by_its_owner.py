@@ -10,13 +10,14 @@ import httpx
 import msgspec
 import pytest
 from pool import submission
+from simulators.store_of_a_cluster import ClusterDoors
 
 from heatpool_contract.dsse import public_key_of
 from heatpool_contract.grants import self_id, sign_registration
 from heatpool_contract.requests import NONCE_BYTES, Asked, sign_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pool import Pool
 
@@ -30,6 +31,21 @@ STEPS = ["tombstone", "stream", "series", "registry", "visible", "repeat", "merg
 SECONDS_MAX = 60
 
 
+@pytest.fixture(params=["single", "cluster"])
+def store(request: pytest.FixtureRequest, pool: Pool) -> Iterator[None]:
+    """The store at its own URL, and at those of a cluster."""
+    doors = ClusterDoors(pool.stack.state / "doors", pool.stack.victoria_url)
+    if request.param == "cluster":
+        doors.start()
+        pool.stop(["writer"])
+        pool.environment.update(doors.settings())
+        pool.start(["writer"])
+    yield
+    pool.stop(["writer", "modelhub"])
+    doors.stop()
+
+
+@pytest.mark.usefixtures("store")
 def test_home_that_asks_the_hub_is_forgotten_by_the_whole_pool(pool: Pool) -> None:
     """Signed DELETE, the writer's procedure to its end, 410, an empty export; once for all."""
     pool.start(("modelhub",))

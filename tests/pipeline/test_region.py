@@ -66,11 +66,11 @@ async def test_what_was_answered_with_200_is_stored_though_the_link_was_cut(
         async with asyncio.TaskGroup() as posters:
             for _ in range(POSTERS):
                 posters.create_task(load.post_on())
-            for step in (lambda: None, link.cut, link.mend):
-                step()
-                before = dict(load.answers)
-                wanted = 503 if step == link.cut else 200
-                await load.until(wanted, before.get(wanted, 0) + 200)
+            await load.until(200, 200)
+            link.cut()
+            await load.until(503, 200)
+            link.mend()
+            await load.until(200, load.answers[200] + 200)
             load.stopping = True
         repeated = [await load.post(home) for home in load.unsure]
         await load.close()

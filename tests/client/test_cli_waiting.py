@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,20 @@ def test_spool_shows_what_waits_and_what_was_refused(
     pool.spool.append([(NOW_S * 1000, RECORD)])
     emptied = heatpool("spool", "--empty", "--json")
     assert (document(emptied)["emptied"], part(emptied, "waiting")["records"]) == (1, 0)
+
+
+def test_send_says_when_it_is_due_again_as_a_span_not_as_a_date(
+    heatpool: Heatpool, pool: Pool
+) -> None:
+    """`wait 3600 s`; a moment, as that of the last try, stays a date."""
+    consent_record.send(pool)
+    pool.spool.append([(NOW_S * 1000, RECORD)])
+
+    sent, waiting = heatpool("send"), heatpool("spool")
+
+    assert sent.exit_code == 0
+    assert re.search(r"^wait +3600 s$", sent.stdout, re.MULTILINE)
+    assert "1970" not in sent.stdout + waiting.stdout
 
 
 def test_send_ends_with_the_status_of_its_problem(heatpool: Heatpool, pool: Pool, hub: Hub) -> None:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from heatpool_client.config import Config
 
 Function = TypeVar("Function", bound="Callable[..., None]")
+SPAN_S_MAX = 1e8
+"""Three years: no wait lasts so long, and no moment that we print is before 1973."""
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -180,7 +182,7 @@ def moment(seconds: float | None) -> str:
 
 
 def lines_of(value: msgspec.Struct, language: Language) -> list[tuple[str, object]]:
-    """Label and text of every member, members of members after a dot; seconds as dates."""
+    """Label and text of every member, members of members after a dot; moments as dates."""
     lines: list[tuple[str, object]] = []
     for name in value.__struct_fields__:
         member = getattr(value, name)
@@ -189,7 +191,9 @@ def lines_of(value: msgspec.Struct, language: Language) -> list[tuple[str, objec
         elif isinstance(member, Words):
             lines.append((name, member.de if language == "de" else member.en))
         elif name.endswith("_s") and isinstance(member, int | float):
-            lines.append((name.removesuffix("_s"), moment(member)))
+            is_span = abs(member) < SPAN_S_MAX
+            text = f"{round(member, 1):g} s" if is_span else moment(member)
+            lines.append((name.removesuffix("_s"), text))
         else:
             lines.append((name, "-" if member is None else member))
     return lines

@@ -15,7 +15,6 @@ from playwright.sync_api import sync_playwright
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.async_api import ConsoleMessage as AsyncMessage
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
 ROOT = Path(__file__).parent.parent
@@ -42,6 +41,8 @@ VITALS = """() => ({
     .reduce((sum, one) => sum + one.value, 0),
   overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
 })"""
+REQUESTED = """() => window.seen
+  .filter((one) => ["resource", "navigation"].includes(one.entryType)).map((one) => one.name)"""
 AXE = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
   .map((one) => `${one.impact} ${one.id}: ${one.nodes.map((node) => node.target).join(" ")}`)"""
 
@@ -83,6 +84,7 @@ def visiting(
         color_scheme="dark" if theme == "dark" else "light",
         viewport={"width": width, "height": 800},
         locale=locale,
+        reduced_motion="reduce",
     )
     page = context.new_page()
     page.set_default_timeout(15_000)
@@ -100,7 +102,7 @@ def visiting(
         context.close()
 
 
-def is_complaint(message: ConsoleMessage | AsyncMessage) -> bool:
+def is_complaint(message: ConsoleMessage) -> bool:
     """Whether the console tells of a fault; answers other than 200 are a test's own doing."""
     return message.type == "error" and not message.text.startswith("Failed to load resource")
 
@@ -115,11 +117,22 @@ def axe_findings(page: Page) -> list[str]:
     return found
 
 
+def vitals(page: Page) -> Vitals:
+    """What the browser measured of the visit so far."""
+    page.wait_for_timeout(100)  # the observer of layout shifts reports after the frame
+    return msgspec.convert(page.evaluate(VITALS), Vitals)
+
+
+def requested(page: Page) -> list[str]:
+    """Addresses of everything that the visit has asked a server for."""
+    found: list[str] = page.evaluate(REQUESTED)
+    return [url for url in found if url.startswith("http")]
+
+
 def screenshot(page: Page, name: str) -> Vitals:
     """A picture of the whole page, and what the browser measured of the visit."""
-    page.wait_for_timeout(100)  # the observer of layout shifts reports after the frame
-    vitals = msgspec.convert(page.evaluate(VITALS), Vitals)
+    measured = vitals(page)
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
-    (SHOTS / f"{name}.json").write_bytes(msgspec.json.encode(vitals))
-    return vitals
+    (SHOTS / f"{name}.json").write_bytes(msgspec.json.encode(measured))
+    return measured

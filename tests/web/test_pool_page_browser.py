@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import expect
-from simulators.chromium import DESKTOP, PHONE, Visit, chromium, visit
+from browsers import (
+    DESKTOP,
+    PHONE,
+    axe_findings,
+    chromium,
+    requested,
+    screenshot,
+    visiting,
+    vitals,
+)
+from playwright.sync_api import expect
 from simulators.filled_pool import RARE, filled_pool
 from simulators.running_hub import MODEL_NAME, RunningHub
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from nats.aio.client import Client
-    from playwright.async_api import Browser
+    from playwright.sync_api import Browser, Page
 
     from heatpool_chassis.lifecycle import Lifecycle
     from heatpool_chassis.victoria import Victoria
@@ -34,13 +44,6 @@ WIDER = """
   .map((one) => one.outerHTML.slice(0, 200))
 """
 OVERVIEW = "**/api/v1/pool/overview*"
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """Chromium."""
-    async with chromium() as running:
-        yield running
 
 
 @pytest.fixture
@@ -60,161 +63,178 @@ async def young(bus: Client, life: Lifecycle) -> AsyncIterator[RunningHub]:
     await hub.stop()
 
 
-async def shown(hub: RunningHub, browser: Browser, path: str = "/?", **how: object) -> Visit:
+@contextmanager
+def shown(browser: Browser, base: str, **how: object) -> Iterator[Page]:
     """The page after its figures have come."""
-    one = await visit(browser, f"{hub.http.base_url}".rstrip("/") + path, **how)  # type: ignore[arg-type]  # a test's keywords
-    await expect(one.page.locator("body")).to_have_attribute("data-state", "shown")
-    return one
+    with visiting(browser, f"{base}/?", **how) as page:  # type: ignore[arg-type]  # a test's keywords
+        expect(page.locator("body")).to_have_attribute("data-state", "shown")
+        yield page
 
 
-async def test_every_screen_theme_and_language_is_whole(
-    filled: RunningHub, browser: Browser
-) -> None:
+async def looking(hub: RunningHub, check: Callable[[Browser, str], None]) -> None:
+    """In a thread: the hub answers in the test's loop, and Playwright blocks where it runs."""
+
+    def looked() -> None:
+        with chromium() as browser:
+            check(browser, f"{hub.http.base_url}".rstrip("/"))
+
+    await asyncio.to_thread(looked)
+
+
+async def test_every_screen_theme_and_language_is_whole(filled: RunningHub) -> None:
     """Real figures; nothing jumps, overflows or fails; axe finds nothing serious; small."""
-    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-    for size, device in ((DESKTOP, "desktop"), (PHONE, "phone")):
-        for scheme in schemes:
-            language = "de" if (scheme == "light") is (size == DESKTOP) else "en"
-            one = await shown(filled, browser, size=size, scheme=scheme, language=language)
-            page = one.page
-            vitals = await one.vitals()
-            assert vitals.shift < SHIFT_MAX
-            assert vitals.transferred < TRANSFER_BYTES_MAX
-            await page.select_option("#window", "1d")
-            await expect(page.locator("#statistics .range")).to_have_count(7)
-            assert await page.locator("html").get_attribute("lang") == language
-            homes, points = page.locator("[data-put=homes]"), page.locator("[data-put=data_points]")
-            await expect(homes).to_have_text("38")
-            await expect(points).to_have_text("46.000.000" if language == "de" else "46,000,000")
-            await expect(page.locator("#models")).to_contain_text(MODEL_NAME)
-            await expect(page.locator("#releases")).to_contain_text("v2026.11")
-            await expect(page.locator("#growth-homes canvas")).to_be_visible()
-            assert RARE not in await page.content()
-            assert await page.evaluate(WIDER) == []
-            assert await one.findings() == []
-            assert one.errors == []
-            assert {
-                request.url.split("/")[2]
-                for request in one.requests
-                if request.url.startswith("http")
-            } == {filled.http.base_url.netloc.decode()}
-            await one.keep(f"pool-{device}-{scheme}-{language}")
-            await page.context.close()
+
+    def check(browser: Browser, base: str) -> None:
+        for width, device in ((DESKTOP, "desktop"), (PHONE, "phone")):
+            for theme in ("light", "dark"):
+                language = "de" if (theme == "light") is (width == DESKTOP) else "en"
+                with shown(browser, base, width=width, theme=theme, locale=language) as page:
+                    _is_whole(page, base, language)
+                    screenshot(page, f"pool-{device}-{theme}-{language}")
+
+    await looking(filled, check)
 
 
-async def test_keyboard_alone_is_enough(filled: RunningHub, browser: Browser) -> None:
+def _is_whole(page: Page, base: str, language: str) -> None:
+    visit = vitals(page)
+    assert visit.shift < SHIFT_MAX
+    assert visit.transferred < TRANSFER_BYTES_MAX
+    page.select_option("#window", "1d")
+    expect(page.locator("#statistics .range")).to_have_count(7)
+    assert page.locator("html").get_attribute("lang") == language
+    homes, points = page.locator("[data-put=homes]"), page.locator("[data-put=data_points]")
+    expect(homes).to_have_text("38")
+    expect(points).to_have_text("46.000.000" if language == "de" else "46,000,000")
+    expect(page.locator("#models")).to_contain_text(MODEL_NAME)
+    expect(page.locator("#releases")).to_contain_text("v2026.11")
+    expect(page.locator("#growth-homes canvas")).to_be_visible()
+    assert RARE not in page.content()
+    assert page.evaluate(WIDER) == []
+    assert axe_findings(page) == []
+    assert {url.split("/")[2] for url in requested(page)} == {base.removeprefix("http://")}
+
+
+async def test_keyboard_alone_is_enough(filled: RunningHub) -> None:
     """Skip link, language, theme, window: each is reached and worked, and remembered."""
-    one = await shown(filled, browser)
-    page = one.page
 
-    await page.keyboard.press("Tab")
-    await expect(page.locator(".skip")).to_be_focused()
-    await page.keyboard.press("Tab")
-    await expect(page.locator("a[data-language=de]")).to_be_focused()
-    await page.keyboard.press("Enter")
-    await page.wait_for_url("**/?lang=de")
-    await expect(page.locator("body")).to_have_attribute("data-state", "shown")
-    await expect(page.locator("a[data-language=de]")).to_have_attribute("aria-current", "true")
-    await page.focus("[data-theme-button]")
-    await page.keyboard.press("Space")
-    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
-    await page.focus("#window")
-    await page.keyboard.press("Home")
-    await expect(page.locator("#statistics .range").first).to_be_visible()
+    def check(browser: Browser, base: str) -> None:
+        with shown(browser, base) as page:
+            page.keyboard.press("Tab")
+            expect(page.locator(".skip")).to_be_focused()
+            page.keyboard.press("Tab")
+            expect(page.locator("a[data-language=de]")).to_be_focused()
+            page.keyboard.press("Enter")
+            page.wait_for_url("**/?lang=de")
+            expect(page.locator("body")).to_have_attribute("data-state", "shown")
+            expect(page.locator("a[data-language=de]")).to_have_attribute("aria-current", "true")
+            page.focus("[data-theme-button]")
+            page.keyboard.press("Space")
+            expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+            page.focus("#window")
+            page.keyboard.press("Home")
+            expect(page.locator("#statistics .range").first).to_be_visible()
 
-    await page.goto(f"{filled.http.base_url}")  # without lang: what was chosen counts
-    await page.wait_for_url("**/?lang=de")
-    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
-    assert one.errors == []
+            page.goto(base)  # without lang: what was chosen counts
+            page.wait_for_url("**/?lang=de")
+            expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+    await looking(filled, check)
 
 
-async def test_a_young_pool_says_what_is_missing(young: RunningHub, browser: Browser) -> None:
+async def test_a_young_pool_says_what_is_missing(young: RunningHub) -> None:
     """Empty, not broken: no chart, no model, no statistics, and a goal."""
-    one = await shown(young, browser)
-    page = one.page
 
-    await expect(page.locator("#growth-homes")).to_have_attribute("data-state", "empty")
-    await expect(page.locator("#models")).to_contain_text("No model has 15 homes yet.")
-    await expect(page.locator("#statistics")).to_contain_text("as soon as 15 homes have them")
-    await expect(page.locator("#goal-homes")).to_contain_text("0 of 5")
-    await expect(page.locator("#model")).to_be_disabled()
-    assert await one.findings() == []
-    assert (await one.vitals()).shift < SHIFT_MAX
-    await one.keep("pool-empty")
+    def check(browser: Browser, base: str) -> None:
+        with shown(browser, base) as page:
+            expect(page.locator("#growth-homes")).to_have_attribute("data-state", "empty")
+            expect(page.locator("#models")).to_contain_text("No model has 15 homes yet.")
+            expect(page.locator("#statistics")).to_contain_text("as soon as 15 homes have them")
+            expect(page.locator("#goal-homes")).to_contain_text("0 of 5")
+            expect(page.locator("#model")).to_be_disabled()
+            assert axe_findings(page) == []
+            assert screenshot(page, "pool-empty").shift < SHIFT_MAX
+
+    await looking(young, check)
 
 
-async def test_a_pool_that_is_away_is_said_and_comes_back(
-    filled: RunningHub, browser: Browser
-) -> None:
+async def test_a_pool_that_is_away_is_said_and_comes_back(filled: RunningHub) -> None:
     """First no answer at all: an error with a way out. Later none: the last figures, marked."""
-    base = f"{filled.http.base_url}"
-    one = await visit(browser, "about:blank")
-    page = one.page
-    await page.route(OVERVIEW, lambda route: route.abort())
-    await page.goto(base)
-    chart = page.locator("#growth-homes")
-    await expect(chart).to_have_attribute("data-state", "error")
-    await expect(page.locator("#status")).to_have_attribute("data-is", "alarm")
-    height = await chart.locator(".chart-area").evaluate("one => one.offsetHeight")
-    assert await one.findings() == []
-    await one.keep("pool-error")
 
-    await page.unroute(OVERVIEW)
-    await chart.get_by_role("button").click()
-    await expect(chart).to_have_attribute("data-state", "shown")
-    assert await chart.locator(".chart-area").evaluate("one => one.offsetHeight") == height
+    def check(browser: Browser, base: str) -> None:
+        with visiting(browser, "about:blank") as page:
+            page.route(OVERVIEW, lambda route: route.abort())
+            page.goto(base)
+            chart = page.locator("#growth-homes")
+            expect(chart).to_have_attribute("data-state", "error")
+            expect(page.locator("#status")).to_have_attribute("data-is", "alarm")
+            height = chart.locator(".chart-area").evaluate("one => one.offsetHeight")
+            assert axe_findings(page) == []
+            screenshot(page, "pool-error")
 
-    await page.route(OVERVIEW, lambda route: route.fulfill(status=503, json={"code": "x"}))
-    await page.select_option("#window", "30d")
-    await expect(page.locator("body")).to_have_attribute("data-state", "stale")
-    await expect(page.locator("#status")).to_have_attribute("data-is", "warn")
-    await expect(page.locator("[data-put=homes]")).to_have_text("38")
-    await expect(page.locator("#window")).to_have_value("7d")
-    assert await one.findings() == []
-    await one.keep("pool-stale")
+            page.unroute(OVERVIEW)
+            chart.get_by_role("button").click()
+            expect(chart).to_have_attribute("data-state", "shown")
+            assert chart.locator(".chart-area").evaluate("one => one.offsetHeight") == height
 
-    await page.unroute(OVERVIEW)
-    await page.locator("#status").get_by_role("button").click()
-    await expect(page.locator("body")).to_have_attribute("data-state", "shown")
+            page.route(OVERVIEW, lambda route: route.fulfill(status=503, json={"code": "x"}))
+            page.select_option("#window", "30d")
+            expect(page.locator("body")).to_have_attribute("data-state", "stale")
+            expect(page.locator("#status")).to_have_attribute("data-is", "warn")
+            expect(page.locator("[data-put=homes]")).to_have_text("38")
+            expect(page.locator("#window")).to_have_value("7d")
+            assert axe_findings(page) == []
+            screenshot(page, "pool-stale")
+
+            page.unroute(OVERVIEW)
+            page.locator("#status").get_by_role("button").click()
+            expect(page.locator("body")).to_have_attribute("data-state", "shown")
+
+    await looking(filled, check)
 
 
-async def test_the_example_can_be_copied(filled: RunningHub, browser: Browser) -> None:
+async def test_the_example_can_be_copied(filled: RunningHub) -> None:
     """With the address of this pool in it; without permission it is selected instead."""
-    one = await shown(filled, browser)
-    page = one.page
-    example = await page.locator("#example").inner_text()
-    assert f'POOL = "{str(filled.http.base_url).rstrip("/")}"' in example
 
-    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    await page.click("#copy")
-    await expect(page.locator("#copy")).to_have_text("Copied")
-    copied = await page.evaluate("navigator.clipboard.readText()")
-    assert copied.strip() == example.strip()
+    def check(browser: Browser, base: str) -> None:
+        with shown(browser, base) as page:
+            example = page.locator("#example").inner_text()
+            assert f'POOL = "{base}"' in example
+
+            page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+            page.click("#copy")
+            expect(page.locator("#copy")).to_have_text("Copied")
+            copied = page.evaluate("navigator.clipboard.readText()")
+            assert copied.strip() == example.strip()
+
+    await looking(filled, check)
 
 
-async def test_the_card_of_the_pool_works_on_any_site(
-    young: RunningHub, browser: Browser, tmp_path: Path
-) -> None:
+async def test_the_card_of_the_pool_works_on_any_site(young: RunningHub, tmp_path: Path) -> None:
     """On a page of another origin: the overview is for everybody; away, the card says so."""
     card = (CARDS / "pool-status.html").read_text("utf-8")
-    for name, pool in (
-        ("here", f"{young.http.base_url}".rstrip("/")),
-        ("gone", "http://127.0.0.1:9"),
-    ):
-        body = f'<html lang="en"><main>{card.replace("https://pool.example", pool)}</main></html>'
-        (tmp_path / f"{name}.html").write_text(body, "utf-8")
-    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+
+    def check(browser: Browser, pool: str) -> None:
+        for name, address in (("here", pool), ("gone", "http://127.0.0.1:9")):
+            text = card.replace("https://pool.example", address)
+            page = f'<html lang="en"><main>{text}</main></html>'
+            (tmp_path / f"{name}.html").write_text(page, "utf-8")
+        with _site(tmp_path) as base, visiting(browser, f"{base}/here.html") as shown_page:
+            place = shown_page.locator("[data-card=pool-status]")
+            expect(place).to_have_attribute("data-state", "shown")
+            expect(place).to_contain_text("Homes: 0")
+            expect(place).to_contain_text("The pool is starting: 0 of 5 installations")
+
+            shown_page.goto(f"{base}/gone.html")
+            expect(place).to_have_attribute("data-state", "error")
+            expect(place).to_contain_text("Not reachable")
+
+    await looking(young, check)
+
+
+@contextmanager
+def _site(folder: Path) -> Iterator[str]:
+    handler = partial(SimpleHTTPRequestHandler, directory=folder)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
-        base = f"http://127.0.0.1:{site.server_port}"
-        one = await visit(browser, f"{base}/here.html")
-        place = one.page.locator("[data-card=pool-status]")
-        await expect(place).to_have_attribute("data-state", "shown")
-        await expect(place).to_contain_text("Homes: 0")
-        await expect(place).to_contain_text("The pool is starting: 0 of 5 installations")
-        assert one.errors == []
-
-        await one.page.goto(f"{base}/gone.html")
-        await expect(place).to_have_attribute("data-state", "error")
-        await expect(place).to_contain_text("Not reachable")
-        await asyncio.to_thread(site.shutdown)
+        yield f"http://127.0.0.1:{site.server_port}"
+        site.shutdown()

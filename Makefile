@@ -84,6 +84,9 @@ dashboards: $(STAMP)  ## write Grafana's dashboards and the page of metrics
 	$(RUN)python deploy/grafana/build.py
 	$(RUN)python docs/operations/metrics.py
 
+dashboards-shots: $(STAMP)  ## pictures of all panels from a store: make dashboards-shots STORE=http://127.0.0.1:8428
+	$(RUN)python deploy/grafana/draw.py --store $(STORE)
+
 api-docs: $(STAMP)  ## write docs/api from the contract
 	$(RUN)python docs/api/generate.py
 
@@ -137,4 +140,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria mosquitto influxdb caddy chromium test quick lint fmt types isolation sizes wheels schema api-docs dashboards demo attacks transcript transcript-offline bench bench-edge bench-hub bench-rollup nginx bench-pipeline bench-trainer chaos evaluate faults-edge fuzz up down clean
+.PHONY: help setup victoria mosquitto influxdb caddy chromium test quick lint fmt types isolation sizes wheels schema api-docs dashboards dashboards-shots demo attacks transcript transcript-offline bench bench-edge bench-hub bench-rollup nginx bench-pipeline bench-trainer chaos evaluate faults-edge fuzz up down clean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import subprocess
@@ -40,6 +41,8 @@ PASSERS_BY = 10  # homes with a record or two, for statistics that need fifteen
 SCRAPED_S = 8.0
 NAME = re.compile(r"\b(?:heatpool|vm|heatpump)_\w+|\bup\b")
 BUILD = script(DEPLOY / "grafana" / "build.py")
+DRAW = script(DEPLOY / "grafana" / "draw.py")
+SHOTS = Path(os.environ.get("HEATPOOL_SCREENSHOTS") or ROOT / ".bench") / "dashboards"
 METRICS_PAGE = script(ROOT / "docs" / "operations" / "metrics.py")
 QUERIES = sorted(
     {
@@ -166,6 +169,15 @@ def test_a_query_returns_data(store: str, query: str) -> None:
 
     assert answer.status_code == 200, answer.text
     assert answer.json()["data"]["result"], query
+
+
+@pytest.mark.parametrize("uid", BUILD.DASHBOARDS)
+def test_every_panel_can_be_drawn(store: str, uid: str) -> None:
+    """From the same queries over time: a picture a dashboard, no panel without data."""
+    now_s = time.time()
+
+    assert DRAW.draw(uid, store, SHOTS, DRAW.Span(now_s - 120, now_s)) == []
+    assert (SHOTS / f"{uid}.png").stat().st_size > 10_000
 
 
 def test_every_name_in_a_rule_is_a_series(store: str) -> None:

@@ -75,6 +75,7 @@ async def looking(hub: RunningHub, check: Callable[[Browser, str], None]) -> Non
     """In a thread: the hub answers in the test's loop, and Playwright blocks where it runs."""
 
     def looked() -> None:
+        """The browser belongs to this thread."""
         with chromium() as browser:
             check(browser, f"{hub.http.base_url}".rstrip("/"))
 
@@ -85,6 +86,7 @@ async def test_every_screen_theme_and_language_is_whole(filled: RunningHub) -> N
     """Real figures; nothing jumps, overflows or fails; axe finds nothing serious; small."""
 
     def check(browser: Browser, base: str) -> None:
+        """Four visits."""
         for width, device in ((DESKTOP, "desktop"), (PHONE, "phone")):
             for theme in ("light", "dark"):
                 language = "de" if (theme == "light") is (width == DESKTOP) else "en"
@@ -118,6 +120,7 @@ async def test_keyboard_alone_is_enough(filled: RunningHub) -> None:
     """Skip link, language, theme, window: each is reached and worked, and remembered."""
 
     def check(browser: Browser, base: str) -> None:
+        """One visit without a mouse."""
         with shown(browser, base) as page:
             page.keyboard.press("Tab")
             expect(page.locator(".skip")).to_be_focused()
@@ -145,6 +148,7 @@ async def test_a_young_pool_says_what_is_missing(young: RunningHub) -> None:
     """Empty, not broken: no chart, no model, no statistics, and a goal."""
 
     def check(browser: Browser, base: str) -> None:
+        """One visit to an empty pool."""
         with shown(browser, base) as page:
             expect(page.locator("#growth-homes")).to_have_attribute("data-state", "empty")
             expect(page.locator("#models")).to_contain_text("No model has 15 homes yet.")
@@ -161,6 +165,7 @@ async def test_a_pool_that_is_away_is_said_and_comes_back(filled: RunningHub) ->
     """First no answer at all: an error with a way out. Later none: the last figures, marked."""
 
     def check(browser: Browser, base: str) -> None:
+        """One visit through an outage."""
         with visiting(browser, "about:blank") as page:
             page.route(OVERVIEW, lambda route: route.abort())
             page.goto(base)
@@ -196,6 +201,7 @@ async def test_the_example_can_be_copied(filled: RunningHub) -> None:
     """With the address of this pool in it; without permission it is selected instead."""
 
     def check(browser: Browser, base: str) -> None:
+        """One visit of somebody who programs."""
         with shown(browser, base) as page:
             example = page.locator("#example").inner_text()
             assert f'POOL = "{base}"' in example
@@ -214,6 +220,7 @@ async def test_the_card_of_the_pool_works_on_any_site(young: RunningHub, tmp_pat
     card = (CARDS / "pool-status.html").read_text("utf-8")
 
     def check(browser: Browser, pool: str) -> None:
+        """One visit to somebody else's page."""
         for name, address in (("here", pool), ("gone", "http://127.0.0.1:9")):
             text = card.replace("https://pool.example", address)
             page = f'<html lang="en"><main>{text}</main></html>'

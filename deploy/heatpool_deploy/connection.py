@@ -26,6 +26,7 @@ from heatpool_deploy.backup import BackupError
 from heatpool_deploy.ceremony import CeremonyError
 from heatpool_deploy.deadletters import DeadLetterError
 from heatpool_deploy.model_admin import ModelAdminError
+from heatpool_deploy.regions import RegionError
 from heatpool_deploy.stack import StackError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ _OPERATORS: Final = (
     BackupError,
     CeremonyError,
     ModelAdminError,
+    RegionError,
 )
 PREFIX: Final = "HEATPOOL_CTL_"
 

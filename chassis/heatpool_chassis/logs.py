@@ -35,7 +35,6 @@ def configure(service: str) -> structlog.stdlib.BoundLogger:
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(message)s")
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.format_exc_info,
             redact,
             structlog.processors.add_log_level,

@@ -2,7 +2,7 @@
 
 In: an ASGI application. Out: one that is observed. Guarantee: the log line has route template,
 code, time and masked address, hence never an installation or a query; a request for the headers
-alone gets no body; a WebSocket gets no connection.
+alone gets no body; a WebSocket gets no connection; a bug of ours is logged, counted and said.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from heatpool_chassis.addresses import masked
+from heatpool_contract.answers import MEDIA_PROBLEM
 
 if TYPE_CHECKING:
     from litestar.types import Scope as LitestarScope
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 UNMATCHED: Final = "unmatched"
 _QUIET: Final = frozenset({"/health", "/health/ready"})  # asked every few seconds by machines
+_BUG: Final = (
+    b'{"type":"about:blank","title":"internal error","status":500,'
+    b'"detail":"This is our fault and was recorded.",'
+    b'"detail_de":"Das ist unser Fehler und wurde aufgezeichnet."}'
+)
 _CODES: Final = {206: "partial", 304: "not_modified"}
 
 
@@ -48,6 +54,12 @@ def observed(app: ASGI3Application, metrics: ModelhubMetrics, log: BoundLogger) 
             started = time.perf_counter()
             try:
                 await app(scope, receive, sending)
+            except Exception:  # the hub lives on
+                if sending.status:  # too late to say anything; the server cuts the connection
+                    raise
+                log.exception("bug")
+                scope["state"]["code"] = "bug"
+                await _send_bug(sending)
             finally:
                 took_s = time.perf_counter() - started
                 _record(scope, sending.status, took_s, metrics, log)
@@ -72,6 +84,18 @@ class _Sending:
         elif message["type"] == "http.response.body" and self._headers_only:
             message["body"] = b""
         await self._send(message)
+
+
+async def _send_bug(send: _Sending) -> None:
+    headers = [
+        (b"content-type", MEDIA_PROBLEM.encode()),
+        (b"content-length", b"%d" % len(_BUG)),
+        (b"cache-control", b"no-store"),
+    ]
+    await send(
+        {"type": "http.response.start", "status": 500, "headers": headers, "trailers": False}
+    )
+    await send({"type": "http.response.body", "body": _BUG, "more_body": False})
 
 
 def _record(

@@ -88,9 +88,8 @@ class Hub:
             RefusedError: `bus_unavailable`, the views were not read yet.
         """
         self._require_loaded()
-        entry, standing = self._standing(asked, signer, now_s)
+        home, entry, standing = self._standing(asked, signer, now_s)
         model = asked.model or standing.model
-        home = self.pseudonym(asked.installation)
         offered = self.releases.offered(model, home, _ms(now_s)) if model else None
         offer = None
         if model is not None and offered is not None:
@@ -110,10 +109,9 @@ class Hub:
                 `hash_not_served`, `bus_unavailable`.
         """
         self._require_loaded()
-        _, standing = self._standing(asked, signer, now_s)
+        home, _, standing = self._standing(asked, signer, now_s)
         if not isinstance(standing, Eligible):
             raise RefusedError(standing.refusal)
-        home = self.pseudonym(asked.installation)
         offered = self.releases.offered(standing.model, home, _ms(now_s))
         if offered is None:
             pool = self.registry.pool(standing.model)
@@ -175,7 +173,7 @@ class Hub:
             RefusedError: `no_recent_contribution`, `bus_unavailable`.
         """
         self._require_loaded()
-        _, standing = self._standing(asked, signer, now_s)
+        _, _, standing = self._standing(asked, signer, now_s)
         if standing.model is None:
             raise RefusedError(Refusal.NO_RECENT_CONTRIBUTION)
         return standing.model
@@ -207,11 +205,12 @@ class Hub:
 
     def _standing(
         self, asked: Parameters, signer: bytes | None, now_s: float
-    ) -> tuple[Installation | None, Standing]:
-        entry = self.registry.find(self.pseudonym(asked.installation))
+    ) -> tuple[Pseudonym, Installation | None, Standing]:
+        home = self.pseudonym(asked.installation)
+        entry = self.registry.find(home)
         if not self.signatures.may_speak(signer, asked.installation, entry):
             entry = None
-        return entry, assess(entry, asked.model, self.policy, _ms(now_s))
+        return home, entry, assess(entry, asked.model, self.policy, _ms(now_s))
 
     def _grant(
         self, installation: InstallationId, entry: Installation, offered: Offered, now_s: int

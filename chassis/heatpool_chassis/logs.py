@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -38,7 +39,7 @@ def configure(service: str) -> structlog.stdlib.BoundLogger:
             structlog.processors.format_exc_info,
             redact,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _stamp,
             _render,
         ],
         logger_factory=structlog.PrintLoggerFactory(),
@@ -46,6 +47,11 @@ def configure(service: str) -> structlog.stdlib.BoundLogger:
     )
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(service=service).bind()
     return logger
+
+
+def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["timestamp"] = f"{datetime.now(UTC).replace(tzinfo=None).isoformat()}Z"
+    return event
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -81,4 +87,6 @@ def scrub(text: str) -> str:
     """`text` without UUIDs and bearer tokens."""
     if len(text) >= _UUID_CHARS_MIN:
         text = _UUID.sub("<uuid>", text)
-    return _BEARER.sub("Bearer ***", text) if len(text) >= _BEARER_CHARS_MIN else text
+    if len(text) >= _BEARER_CHARS_MIN and "bearer" in text.lower():
+        text = _BEARER.sub("Bearer ***", text)
+    return text

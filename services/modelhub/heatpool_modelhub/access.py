@@ -15,6 +15,7 @@ from heatpool_contract.answers import MEDIA_PROBLEM
 
 if TYPE_CHECKING:
     from litestar.types import Scope as LitestarScope
+    from prometheus_client import Counter, Histogram
     from structlog.stdlib import BoundLogger
     from uvicorn._types import (
         ASGI3Application,
@@ -44,6 +45,7 @@ def note_code(scope: LitestarScope, code: str) -> None:
 
 def observed(app: ASGI3Application, metrics: ModelhubMetrics, log: BoundLogger) -> ASGI3Application:
     """`app` with log, metrics and common headers."""
+    counted = Counted(metrics)
 
     async def serve(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "websocket":
@@ -62,11 +64,31 @@ def observed(app: ASGI3Application, metrics: ModelhubMetrics, log: BoundLogger) 
                 await _send_bug(sending)
             finally:
                 took_s = time.perf_counter() - started
-                _record(scope, sending.status, took_s, metrics, log)
+                _record(scope, sending.status, took_s, counted, log)
         else:
             await app(scope, receive, send)
 
     return serve
+
+
+class Counted:
+    """Requests by route and code. What labels lead to is kept: finding it is dearer than adding.
+
+    Routes are templates and codes are ours, hence both are few.
+    """
+
+    def __init__(self, metrics: ModelhubMetrics) -> None:
+        self._metrics = metrics
+        self._known: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+
+    def add(self, route: str, code: str, took_s: float) -> None:
+        """One more."""
+        known = self._known.get((route, code))
+        if known is None:
+            seconds = self._metrics.request_seconds.labels(route)
+            known = self._known[route, code] = self._metrics.requests.labels(route, code), seconds
+        known[0].inc()
+        known[1].observe(took_s)
 
 
 class _Sending:
@@ -99,12 +121,11 @@ async def _send_bug(send: _Sending) -> None:
 
 
 def _record(
-    scope: HTTPScope, status: int, took_s: float, metrics: ModelhubMetrics, log: BoundLogger
+    scope: HTTPScope, status: int, took_s: float, counted: Counted, log: BoundLogger
 ) -> None:
     route = str(scope.get("path_template") or UNMATCHED)
     code = scope["state"].get("code") or _CODES.get(status, "ok" if status else "broken_off")
-    metrics.requests.labels(route, code).inc()
-    metrics.request_seconds.labels(route).observe(took_s)
+    counted.add(route, code, took_s)
     if route in _QUIET:
         return
     client = scope["client"]

@@ -28,7 +28,7 @@ from heatpool_contract.release import ServedRelease
 from heatpool_modelhub.answering import RefusedError
 from heatpool_modelhub.eligibility import Eligible, assess, suffices, without_release
 from heatpool_modelhub.objects import ObjectUnavailableError
-from heatpool_modelhub.replies import Offer, check_answer, pool_status
+from heatpool_modelhub.replies import Offer, check_answer, for_strangers, pool_status
 
 if TYPE_CHECKING:
     from heatpool_chassis.lifecycle import Lifecycle
@@ -99,6 +99,8 @@ class Hub:
                 grant, kind = self._grant(asked.installation, entry, offered, int(now_s))
                 offer = msgspec.structs.replace(offer, grant=grant, grant_kind=kind)
         pool = self.registry.pool(model)
+        if standing.model != model:
+            pool = for_strangers(pool)
         return check_answer(standing, self.policy, pool, offer, asked)
 
     async def download(self, asked: Parameters, signer: bytes | None, now_s: float) -> Download:

@@ -7,6 +7,7 @@ objects and response building are left out (docs/decisions/0408).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
 from heatpool_contract.refusals import Refusal
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from heatpool_modelhub.hub import Download, Hub
 
 PATH: Final = "/api/v1/model/download"
+NAMED_MAX: Final = 512  # releases whose headers are kept ready: a kilobyte each
 METHODS: Final = frozenset({"GET", "HEAD"})
 FILE_CACHE: Final = b"private, no-cache, no-transform"
 
@@ -110,15 +112,18 @@ def _file(arrived: Arrived, download: Download) -> Reply:
             raise RefusedError(
                 Refusal.RANGE_NOT_SATISFIABLE, headers={"content-range": f"bytes */{size}"}
             )
-    headers += [
+    headers.append((b"content-length", b"%d" % (stop - start)))
+    headers += _headers(release.model_hash, download.model, release.seq, download.name)
+    return Reply(status, headers, memoryview(download.data)[start:stop])
+
+
+@lru_cache(maxsize=NAMED_MAX)
+def _headers(model_hash: str, model: str, seq: int, name: str) -> tuple[tuple[bytes, bytes], ...]:
+    """What all answers with bytes of a release have in common."""
+    return (
         (b"content-type", b"application/octet-stream"),
         (b"accept-ranges", b"bytes"),
-        (b"content-length", b"%d" % (stop - start)),
-        (
-            b"content-disposition",
-            f'attachment; filename="{download.model}-{release.seq}.hpm"'.encode(),
-        ),
-        (b"x-model-hash", release.model_hash.encode()),
-        (b"x-model-name", download.name.encode()),
-    ]
-    return Reply(status, headers, memoryview(download.data)[start:stop])
+        (b"content-disposition", f'attachment; filename="{model}-{seq}.hpm"'.encode()),
+        (b"x-model-hash", model_hash.encode()),
+        (b"x-model-name", name.encode()),
+    )

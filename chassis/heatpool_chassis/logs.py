@@ -42,7 +42,7 @@ def configure(service: str) -> structlog.stdlib.BoundLogger:
             _stamp,
             _render,
         ],
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(service=service).bind()
@@ -52,6 +52,17 @@ def configure(service: str) -> structlog.stdlib.BoundLogger:
 def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     event["timestamp"] = f"{datetime.now(UTC).replace(tzinfo=None).isoformat()}Z"
     return event
+
+
+class _Lines:
+    """One write a line: `print` makes two of it where Python does not buffer, as in containers."""
+
+    def msg(self, line: str) -> None:
+        """Write it to what is standard output now."""
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    debug = info = warning = error = critical = exception = msg
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -55,6 +55,7 @@ INACTIVE_DAYS: Final = 40
 NAME: Final = "heatpool_modelhub_installations "
 PAYLOAD_BYTES: Final = 230_000  # a usual detector
 MIB: Final = 1024**2
+TURNS: Final = 5  # of hub and nginx: the ratio of neighbours, since a machine changes its speed
 SIZES: Final = Sizes(
     telemetry_bytes_max=64 * MIB, deadletter_bytes_max=64 * MIB, models_bytes_max=256 * MIB
 )
@@ -194,11 +195,15 @@ async def measure(port: int, process: psutil.Process, seconds: float) -> dict[st
 def downloads(
     folder: Path, file: bytes, port: int, hub: psutil.Process, seconds: float
 ) -> dict[str, float]:
-    """The release from the hub and from nginx, in turn: medians of three, and their ratio."""
+    """The release from the hub and from nginx, in turn: medians, and medians of their ratios.
+
+    `served`: one process each, with a core of its own while `wrk` has the other one. `per_core`: a
+    second of processor time of either.
+    """
     path = "/api/v1/model/download?installation_id=00000000-0000-4000-8000-%012d"
     rates: dict[str, list[wrk.Rates]] = {"hub": [], "nginx": []}
     with wrk.nginx(folder, file) as (nginx_port, worker):
-        for _ in range(3):
+        for _ in range(TURNS):
             ours = wrk.ask(folder, port, path, test_pool.TOKEN, hub, seconds)
             rates["hub"].append(ours)
             theirs = wrk.ask(folder, nginx_port, "/file", test_pool.TOKEN, worker, seconds)
@@ -207,7 +212,12 @@ def downloads(
     for name, runs in rates.items():
         for field in wrk.Rates.__struct_fields__:
             found[f"download_{name}_{field}"] = median(getattr(one, field) for one in runs)
-    found["download_hub_to_nginx"] = found["download_hub_per_s"] / found["download_nginx_per_s"]
+    for ratio, of in (("served", "per_s"), ("per_core", "per_cpu_s")):
+        shares = [
+            getattr(ours, of) / getattr(theirs, of)
+            for ours, theirs in zip(rates["hub"], rates["nginx"], strict=True)
+        ]
+        found[f"download_hub_to_nginx_{ratio}"] = median(shares)
     return found
 
 
@@ -240,7 +250,7 @@ def main() -> None:
             hub.wait()
             server.stop()
     for name, value in found.items():
-        print(f"{name:28} {value:10.1f}")
+        print(f"{name:32} {value:10.2f}")
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
 

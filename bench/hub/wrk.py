@@ -1,9 +1,9 @@
 """The same file from the hub and from nginx, asked for by the same load.
 
 In: ports, a file. Out: requests a second, also per second of the server's processor time.
-nginx has one worker, since the hub is one process; it sends the file from the page cache with
-`sendfile` and asks nothing of anybody: what is left of its rate is what authorisation, eligibility
-and Python cost.
+nginx has one worker, since the hub is one process: a core each, and another one for the load. It
+sends the file from the page cache with `sendfile` and asks nothing of anybody: what is left of its
+rate is what authorisation, eligibility and Python cost.
 """
 
 from __future__ import annotations

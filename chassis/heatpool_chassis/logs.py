@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -35,18 +36,33 @@ def configure(service: str) -> structlog.stdlib.BoundLogger:
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(message)s")
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.format_exc_info,
             redact,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _stamp,
             _render,
         ],
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(service=service).bind()
     return logger
+
+
+def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["timestamp"] = f"{datetime.now(UTC).replace(tzinfo=None).isoformat()}Z"
+    return event
+
+
+class _Lines:
+    """One write a line: `print` makes two of it where Python does not buffer, as in containers."""
+
+    def msg(self, line: str) -> None:
+        """Write it to what is standard output now."""
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    debug = info = warning = error = critical = exception = msg
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -82,4 +98,6 @@ def scrub(text: str) -> str:
     """`text` without UUIDs and bearer tokens."""
     if len(text) >= _UUID_CHARS_MIN:
         text = _UUID.sub("<uuid>", text)
-    return _BEARER.sub("Bearer ***", text) if len(text) >= _BEARER_CHARS_MIN else text
+    if len(text) >= _BEARER_CHARS_MIN and "bearer" in text.lower():
+        text = _BEARER.sub("Bearer ***", text)
+    return text

@@ -20,6 +20,7 @@ from heatpool_client.connection import Refused
 from heatpool_client.faults import ClientError, Fault, Words
 from heatpool_client.home import alone, read_private
 from heatpool_client.wishes import Request, Wish
+from heatpool_contract.consents import PATH, ConsentRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from heatpool_client.home import Home
     from heatpool_client.pool import Pool
 
-PATH: Final = "/api/v1/consent"
 REFUSALS_MAX: Final = 8  # within three days: a token is mended, an older hub brought up to date
 REFUSED_S_FIRST: Final = 3600.0
 Standing = Literal["none", "recorded", "waiting", "held", "refused", "no_key"]
@@ -43,19 +43,6 @@ _TEXTS: Final[dict[Standing, Words]] = {
         "nicht gesendet: Diese Installation hat keine Schlüssel zum Unterschreiben",
     ),
 }
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of the request, as the hub fixes it."""
-
-    installation_id: str
-    event: str
-    purposes: tuple[str, ...]
-    text_version: str
-    text_sha256: str
-    locale: str
-    client_version: str
-    client_time: float
 
 
 class Recording(Wish, frozen=True, kw_only=True):
@@ -192,7 +179,7 @@ def _ask(pool: Pool, permit: Permit, line: bytes, randomness: Callable[[int], by
     if permit.consent.event == "granted" and keys.load(pool.home).registered_s is None:
         pool.register()  # the hub can tell whose record it is; not any more after a withdrawal
     body = msgspec.json.encode(
-        Record(
+        ConsentRequest(
             installation_id=pool.config.installation_id,
             event=event.event,
             purposes=event.purposes,

@@ -119,9 +119,10 @@ class Contribution(msgspec.Struct, frozen=True):
 
 
 class DataPool(msgspec.Struct, frozen=True):
-    """How far the pool is for one model of heat pump."""
+    """How far the pool is for one model of heat pump; for all if none is known."""
 
     total_installations: int
+    """In steps of five for who does not contribute to the model that is asked for."""
     total_data_points: int
     installations_required: int
     data_points_required: int

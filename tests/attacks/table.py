@@ -80,4 +80,7 @@ ROWS: Final = (
     Row(64, "client", "wrong beginning of a file, cut off", "hash, not kept", (f"{M}attacks.py::test_attack_64_poisoned_part",)),
     Row(65, "privacy", "sum of a rare model watched by the minute", "two digits", (f"{H}check.py::test_sum_of_a_model_is_shown_in_two_digits",)),
     Row(66, "hub", "flood of consent records", "429", (f"{H}attacks.py::test_attack_66_flood_of_consents",)),
+    Row(67, "privacy", "homes of a rare model watched by a stranger", "steps of five", (f"{H}check.py::test_strangers_do_not_see_one_home_of_a_model_come_or_go",)),
+    Row(68, "hub", "second header, other spelling past the checks", "same answer on both ways", (f"{H}download.py::test_first_of_two_headers_counts", f"{H}download.py::test_other_spellings_and_methods_are_answered_as_ever", f"{H}attacks.py::test_attack_68_download_signed_for_another_query")),
+    Row(69, "hub", "many readers that do not read", "one file in memory", (f"{H}process.py::test_attack_69_readers_that_do_not_read",)),
 )  # fmt: skip

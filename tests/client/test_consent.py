@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import msgspec
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from heatpool_client.home import Home
     from heatpool_client.pool import Pool
 
+TEXTS = Path(__file__).parents[2] / "docs" / "privacy" / "consent"
+FIRST_WORDING = "cad2f9ab5e9a53f264136b58ba50d10ca50e7f577972a48e7eaa152626858400"
 ROWS = [Row(1.0, {"a": 1.0})]
 
 
@@ -156,13 +160,38 @@ def test_withdrawal_stops_an_open_pool(pool: Pool, hub: Hub, home: Home) -> None
 
 
 def test_the_texts_are_the_ones_of_this_version() -> None:
-    """Whoever changes a word changes CONSENT_VERSION, and these digests with it."""
+    """Whoever changes what homes agree to changes CONSENT_VERSION, and these digests with it.
+
+    A mended wording changes the digests alone, and says so in decision 0620.
+    """
     assert CONSENT_VERSION == "2026-11"
-    assert consent.digest("en")[:16] == "9fe1f3cf43ce8ec7"
-    assert consent.digest("de")[:16] == "cad2f9ab5e9a53f2"
+    assert consent.digest("en")[:16] == "1ea31c3c003cc339"
+    assert consent.digest("de")[:16] == "d90829e89dd89691"
 
 
 @pytest.mark.parametrize("language", get_args(Language))
 def test_the_texts_say_how_to_withdraw(language: Language) -> None:
     """In both languages."""
     assert "heatpool consent --withdraw" in consent.text(language)
+
+
+def test_texts_that_homes_agreed_to_can_be_read_for_good(home: Home) -> None:
+    """The record holds a hash: the text with that hash is kept, also when its wording is mended."""
+    home.create()
+    kept = {path.stem: path.read_bytes() for path in TEXTS.glob("*.md")}
+
+    assert all(sha256(text).hexdigest() == name for name, text in kept.items())
+    assert agree(home).text_sha256 in kept
+    assert consent.digest("en") in kept
+
+
+def test_mended_wording_asks_nobody_again(home: Home) -> None:
+    """What a version says stays the same: who agreed to its first wording has agreed."""
+    home.create()
+    agreed = agree(home)
+    first = msgspec.structs.replace(agreed, text_sha256=FIRST_WORDING)
+    assert (TEXTS / f"{FIRST_WORDING}.md").exists()
+    assert FIRST_WORDING not in {consent.digest("de"), consent.digest("en")}
+    home.consents.write_bytes(msgspec.json.encode(first) + b"\n")
+
+    assert consent.require(home, {}).consent.text_sha256 == FIRST_WORDING

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from simulators import publisher as pub
-from simulators.running_hub import TOKEN, RunningHub, contributor, name_of, settings
+from simulators.running_hub import BEARER, TOKEN, RunningHub, contributor, name_of, settings
 
 from heatpool_contract import sealed
 from heatpool_contract.grants import open_grant, self_id
@@ -212,3 +212,27 @@ async def test_attack_57_requests_of_fifty_signers(prefer: RunningHub) -> None:
 
     assert len(prefer.parts.registry) == before
     assert prefer.parts.registry.find(name_of(pub.OTHER_HOME)) is None
+
+
+async def test_attack_68_download_signed_for_another_query(prefer: RunningHub) -> None:
+    """Added row: on the short way of downloads a signature is for its request, and good once."""
+    path, other = "/api/v1/model/download", "/api/v1/model/download/"
+    good = prefer.signed("GET", path, installation_id=pub.HOME)
+    hash_added = prefer.http.build_request(
+        "GET", path, params={"installation_id": pub.HOME, "hash": "0" * 64}, headers=good.headers
+    )
+    moved = prefer.http.build_request(
+        "GET", other, params={"installation_id": pub.HOME}, headers=good.headers
+    )
+
+    for forged in (hash_added, moved):
+        answer = await prefer.http.send(forged)
+        assert (answer.status_code, answer.json()["code"]) == (401, "signature_invalid")
+    assert (await prefer.http.send(good)).status_code == 200
+    replayed = await prefer.http.send(good)
+    assert (replayed.status_code, replayed.json()["code"]) == (401, "signature_replayed")
+    unsigned = await prefer.download()
+    assert (unsigned.status_code, unsigned.json()["code"]) == (403, "no_recent_contribution")
+    both = f"{path}?installation_id={pub.HOME}&installation_id={pub.OTHER_HOME}"
+    twice = await prefer.http.get(both, headers=BEARER)
+    assert (twice.status_code, twice.json()["code"]) == (400, "bad_request")

@@ -163,7 +163,7 @@ async def test_sum_of_a_model_is_shown_in_two_digits(hub: RunningHub) -> None:
     """A rare model's only home: nobody sees from the sum that it has sent another hour."""
     await hub.enter(pub.HOME, contributor(model="rare", samples=160_000))
     before = await hub.check(pub.OTHER_HOME, model="rare")
-    pool_before = read(before).data_pool.total_data_points
+    pool_before = read(await hub.check(model="rare")).data_pool.total_data_points
     await hub.enter(pub.HOME, contributor(model="rare", samples=160_660))
 
     after = await hub.check(pub.OTHER_HOME, model="rare")
@@ -172,6 +172,24 @@ async def test_sum_of_a_model_is_shown_in_two_digits(hub: RunningHub) -> None:
     assert before.content == after.content
     assert pool_before == status["total_data_points"] == 160_000
     assert "660" not in status["message"] + status["message_de"]
+
+
+async def test_strangers_do_not_see_one_home_of_a_model_come_or_go(hub: RunningHub) -> None:
+    """Attack 67: no contributor, hence homes in steps of five; who contributes sees them all."""
+    homes = [f"00000000-0000-4000-8000-00000000000{number}" for number in range(7)]
+    nothing = await hub.check(pub.OTHER_HOME, model="rare")
+    for home in homes[:4]:
+        await hub.enter(home, contributor(model="rare", samples=9_000))  # type: ignore[arg-type]  # literals are canonical ids
+    four = await hub.check(pub.OTHER_HOME, model="rare")
+    own = read(await hub.check(homes[0], model="rare"))  # type: ignore[arg-type]  # as above
+    for home in homes[4:]:
+        await hub.enter(home, contributor(model="rare", samples=9_000))  # type: ignore[arg-type]  # as above
+    seven = read(await hub.check(pub.OTHER_HOME, model="rare"))
+
+    assert nothing.content == four.content
+    assert (own.data_pool.total_installations, own.data_pool.total_data_points) == (4, 36_000)
+    assert seven.data_pool.total_installations == 5
+    assert seven.data_pool.data_sufficient
 
 
 async def test_progress_is_told_where_more_days_are_asked_for(hub: RunningHub) -> None:

@@ -224,3 +224,65 @@ async def test_lost_file_is_503_not_404(hub: RunningHub) -> None:
     assert (response.status_code, response.json()["code"]) == (503, "bus_unavailable")
     assert response.headers["retry-after"] == "5"
     assert response.json()["retry_after_s"] == 5
+
+
+async def test_other_spellings_and_methods_are_answered_as_ever(
+    hub: RunningHub, sealed: pub.Release
+) -> None:
+    """The short way is for the path as it is written down; the framework has the rest."""
+    slash = await hub.http.get(f"{URL}/?installation_id={pub.HOME}", headers=BEARER)
+    post = await hub.http.post(f"{URL}?installation_id={pub.HOME}", headers=BEARER)
+    options = await hub.http.options(URL)
+
+    plain = await hub.download()
+    assert (slash.status_code, slash.content) == (200, sealed.blob)
+    assert {**slash.headers, "date": ""} == {**plain.headers, "date": ""}
+    assert (post.status_code, post.json()["code"]) == (405, "method_not_allowed")
+    assert options.status_code == 204
+    assert set(options.headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+async def test_first_of_two_headers_counts(hub: RunningHub, sealed: pub.Release) -> None:
+    """As on every other route, also where the framework does not read them."""
+    right = ("Authorization", BEARER["Authorization"])
+    wrong = ("Authorization", "Bearer logger-token-wrong-wrong")
+    path = f"{URL}?installation_id={pub.HOME}"
+
+    for spelling in (path, path.replace("?", "/?")):
+        taken = await hub.http.get(spelling, headers=[right, wrong])
+        refused = await hub.http.get(spelling, headers=[wrong, right])
+        assert (taken.status_code, taken.content) == (200, sealed.blob)
+        assert refused.status_code == 403
+
+
+async def test_downloads_are_counted_and_logged_under_their_route(
+    hub: RunningHub, sealed: pub.Release
+) -> None:
+    """The short way goes past the framework, not past what watches it."""
+    del sealed
+    await hub.download()
+    await hub.download(headers={"Range": "bytes=0-1"})
+    await hub.http.get(URL)
+
+    codes = ("ok", "partial", "token_missing")
+    name = "heatpool_modelhub_requests_total"
+    assert [hub.metric(name, route=URL, code=code) for code in codes] == [1, 1, 1]
+    lines = [event for event in hub.events if event.get("route") == URL]
+    assert [line["code"] for line in lines] == list(codes)
+    assert {line["address"] for line in lines} == {"127.0.0.0/16"}
+
+
+@pytest.mark.parametrize("path", [URL, f"{URL}/"])
+async def test_bug_is_said_logged_and_counted(
+    hub: RunningHub, sealed: pub.Release, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """What nobody foresaw, on the short way and on the framework's: a 500 that says whose fault."""
+    del sealed
+    monkeypatch.setattr(hub.parts.releases, "file", None)
+
+    response = await hub.http.get(f"{path}?installation_id={pub.HOME}", headers=BEARER)
+
+    assert (response.status_code, response.json()["status"]) == (500, 500)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert [event["event"] for event in hub.events].count("bug") == 1
+    assert hub.metric("heatpool_modelhub_requests_total", route=URL, code="bug") == 1

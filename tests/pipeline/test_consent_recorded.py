@@ -15,9 +15,9 @@ import pytest
 
 from heatpool_client import keys as identity
 from heatpool_client.consent import CONSENT_VERSION, PURPOSES
-from heatpool_client.consent_record import PATH, Record
 from heatpool_client.home import Home
 from heatpool_client.pool import Pool as Client
+from heatpool_contract.consents import PATH, ConsentRequest
 from heatpool_contract.dsse import public_key_of
 from heatpool_contract.identity import pseudonym
 from heatpool_contract.requests import Asked, verify_request
@@ -106,7 +106,7 @@ def _expect_signed(record: ConsentRecord, folder: Path) -> None:
     with Client.open(folder, {}) as client:
         installation = client.config.installation
     given = msgspec.structs.replace(record.request, installation_id=installation)
-    body = msgspec.json.encode(msgspec.convert(given, Record, from_attributes=True))
+    body = msgspec.json.encode(msgspec.convert(given, ConsentRequest, from_attributes=True))
     asked = Asked(method="POST", path=PATH, body=body, installation=installation)
     signer = verify_request(record.signature, asked, int(record.server_time))
     assert signer.ed25519 == public_key_of(identity.load(home).ed25519_seed)

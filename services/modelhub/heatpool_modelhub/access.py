@@ -2,7 +2,7 @@
 
 In: an ASGI application. Out: one that is observed. Guarantee: the log line has route template,
 code, time and masked address, hence never an installation or a query; a request for the headers
-alone gets no body; a WebSocket gets no connection.
+alone gets no body; a WebSocket gets no connection; a bug of ours is logged, counted and said.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from heatpool_chassis.addresses import masked
+from heatpool_contract.answers import MEDIA_PROBLEM
 
 if TYPE_CHECKING:
     from litestar.types import Scope as LitestarScope
+    from prometheus_client import Counter, Histogram
     from structlog.stdlib import BoundLogger
     from uvicorn._types import (
         ASGI3Application,
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 
 UNMATCHED: Final = "unmatched"
 _QUIET: Final = frozenset({"/health", "/health/ready"})  # asked every few seconds by machines
+_BUG: Final = (
+    b'{"type":"about:blank","title":"internal error","status":500,'
+    b'"detail":"This is our fault and was recorded.",'
+    b'"detail_de":"Das ist unser Fehler und wurde aufgezeichnet."}'
+)
 _CODES: Final = {206: "partial", 304: "not_modified"}
 
 
@@ -38,6 +45,7 @@ def note_code(scope: LitestarScope, code: str) -> None:
 
 def observed(app: ASGI3Application, metrics: ModelhubMetrics, log: BoundLogger) -> ASGI3Application:
     """`app` with log, metrics and common headers."""
+    counted = Counted(metrics)
 
     async def serve(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "websocket":
@@ -48,13 +56,39 @@ def observed(app: ASGI3Application, metrics: ModelhubMetrics, log: BoundLogger) 
             started = time.perf_counter()
             try:
                 await app(scope, receive, sending)
+            except Exception:  # the hub lives on
+                if sending.status:  # too late to say anything; the server cuts the connection
+                    raise
+                log.exception("bug")
+                scope["state"]["code"] = "bug"
+                await _send_bug(sending)
             finally:
                 took_s = time.perf_counter() - started
-                _record(scope, sending.status, took_s, metrics, log)
+                _record(scope, sending.status, took_s, counted, log)
         else:
             await app(scope, receive, send)
 
     return serve
+
+
+class Counted:
+    """Requests by route and code. What labels lead to is kept: finding it is dearer than adding.
+
+    Routes are templates and codes are ours, hence both are few.
+    """
+
+    def __init__(self, metrics: ModelhubMetrics) -> None:
+        self._metrics = metrics
+        self._known: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+
+    def add(self, route: str, code: str, took_s: float) -> None:
+        """One more."""
+        known = self._known.get((route, code))
+        if known is None:
+            seconds = self._metrics.request_seconds.labels(route)
+            known = self._known[route, code] = self._metrics.requests.labels(route, code), seconds
+        known[0].inc()
+        known[1].observe(took_s)
 
 
 class _Sending:
@@ -74,13 +108,24 @@ class _Sending:
         await self._send(message)
 
 
+async def _send_bug(send: _Sending) -> None:
+    headers = [
+        (b"content-type", MEDIA_PROBLEM.encode()),
+        (b"content-length", b"%d" % len(_BUG)),
+        (b"cache-control", b"no-store"),
+    ]
+    await send(
+        {"type": "http.response.start", "status": 500, "headers": headers, "trailers": False}
+    )
+    await send({"type": "http.response.body", "body": _BUG, "more_body": False})
+
+
 def _record(
-    scope: HTTPScope, status: int, took_s: float, metrics: ModelhubMetrics, log: BoundLogger
+    scope: HTTPScope, status: int, took_s: float, counted: Counted, log: BoundLogger
 ) -> None:
     route = str(scope.get("path_template") or UNMATCHED)
     code = scope["state"].get("code") or _CODES.get(status, "ok" if status else "broken_off")
-    metrics.requests.labels(route, code).inc()
-    metrics.request_seconds.labels(route).observe(took_s)
+    counted.add(route, code, took_s)
     if route in _QUIET:
         return
     client = scope["client"]

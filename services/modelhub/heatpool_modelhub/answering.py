@@ -64,7 +64,20 @@ def json(body: bytes, status: int, cache: str) -> ASGIResponse:
 
 
 def refuse(refused: RefusedError) -> Response[bytes]:
-    """The problem document of a refusal."""
+    """The problem document of a refusal, for Litestar's exception handlers."""
+    status, headers, body = _document(refused)
+    return Response(body, status_code=status, media_type=MEDIA_PROBLEM, headers=headers)
+
+
+def refusal(refused: RefusedError) -> Reply:
+    """The same, as it is sent."""
+    status, headers, body = _document(refused)
+    headers |= {"content-type": MEDIA_PROBLEM, "content-length": str(len(body))}
+    pairs = [(name.lower().encode(), text.encode()) for name, text in headers.items()]
+    return Reply(status, pairs, body)
+
+
+def _document(refused: RefusedError) -> tuple[int, dict[str, str], bytes]:
     document = problem(
         refused.refusal,
         detail=refused.detail,
@@ -75,12 +88,7 @@ def refuse(refused: RefusedError) -> Response[bytes]:
     headers = {"cache-control": NO_STORE, **refused.headers}
     if refused.retry_after_s is not None:
         headers["retry-after"] = str(refused.retry_after_s)
-    return Response(
-        _encoder.encode(document),
-        status_code=document.status,
-        media_type=MEDIA_PROBLEM,
-        headers=headers,
-    )
+    return document.status, headers, _encoder.encode(document)
 
 
 class Reply(ASGIResponse):

@@ -14,15 +14,13 @@ from litestar.exceptions import HTTPException, InternalServerException
 from litestar.params import FromPath  # noqa: TC002 - Litestar reads annotations at run time
 from litestar.response.base import ASGIResponse  # noqa: TC002 - Litestar reads annotations
 
-from heatpool_contract.answers import MEDIA_PROBLEM, KeysAnswer
+from heatpool_contract.answers import KeysAnswer
 from heatpool_contract.grants import REGISTRATION_BYTES_MAX, RegistrationRequest, read_registration
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.rejects import Reject, SealRefused
 from heatpool_modelhub.access import note_code, observed
 from heatpool_modelhub.answering import (
-    NO_STORE,
     RefusedError,
-    Reply,
     answer,
     json,
     refuse,
@@ -31,11 +29,12 @@ from heatpool_modelhub.asking import (
     Asked,
     Ports,
     address_of,
+    arrival,
     installation_of,
     signer_of,
 )
+from heatpool_modelhub.downloads import PATH, Downloads
 from heatpool_modelhub.parameters import parse
-from heatpool_modelhub.ranges import Part, Unsatisfiable, Whole, is_known, select
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -44,22 +43,16 @@ if TYPE_CHECKING:
 
     from heatpool_chassis.metrics import ModelhubMetrics
     from heatpool_contract.identity import InstallationId
-    from heatpool_modelhub.hub import Download, Hub
+    from heatpool_modelhub.hub import Hub
 
 POOL_CACHE: Final = "public, max-age=60"  # the figures move slowly, and dashboards poll
 TRUST_CACHE: Final = "public, max-age=86400, immutable"
-FILE_CACHE: Final = b"private, no-cache, no-transform"
 _READ: Final = [HttpMethod.GET, HttpMethod.HEAD]
 _STATUS_CODES: Final = {
     404: Refusal.NOT_FOUND,
     405: Refusal.METHOD_NOT_ALLOWED,
     413: Refusal.BODY_TOO_LARGE,
 }
-_BUG: Final = (
-    b'{"type":"about:blank","title":"internal error","status":500,'
-    b'"detail":"This is our fault and was recorded.",'
-    b'"detail_de":"Das ist unser Fehler und wurde aufgezeichnet."}'
-)
 _PROOFS: Final = frozenset({Reject.KEY_PROOF})
 
 
@@ -71,26 +64,20 @@ def create_app(
     log: BoundLogger,
 ) -> ASGI3Application:
     """The hub as ASGI application; `more` are the routes of other modules."""
-
-    def on_bug(_request: Asked, error: Exception) -> Response[bytes]:
-        log.error("bug", exc_info=error)
-        return Response(
-            _BUG, status_code=500, media_type=MEDIA_PROBLEM, headers={"cache-control": NO_STORE}
-        )
-
+    downloads = Downloads(hub, ports)
     app = Litestar(
         before_request=ports.visit,
-        route_handlers=[*_logger_routes(hub, ports), *_other_routes(hub, ports), *more],
-        exception_handlers={RefusedError: _on_refused, HTTPException: _on_http, 500: on_bug},
+        route_handlers=[*_logger_routes(hub, ports, downloads), *_other_routes(hub, ports), *more],
+        exception_handlers={RefusedError: _on_refused, HTTPException: _on_http, 500: _on_bug},
         openapi_config=None,
         logging_config=None,
         request_max_body_size=2 * REGISTRATION_BYTES_MAX,
     )
     # Litestar and uvicorn describe the same ASGI with different types.
-    return observed(cast("ASGI3Application", app), metrics, log)
+    return observed(downloads.before(cast("ASGI3Application", app)), metrics, log)
 
 
-def _logger_routes(hub: Hub, ports: Ports) -> list[HTTPRouteHandler]:
+def _logger_routes(hub: Hub, ports: Ports, downloads: Downloads) -> list[HTTPRouteHandler]:
     @route("/api/v1/model/check", http_method=_READ)
     async def check(request: Asked) -> ASGIResponse:
         """May this installation have the model, is there a newer one, and its key."""
@@ -100,13 +87,10 @@ def _logger_routes(hub: Hub, ports: Ports) -> list[HTTPRouteHandler]:
         signer = await signer_of(request, asked.installation, hub, ports)
         return answer(hub.check(asked, signer, ports.clock()))
 
-    @route("/api/v1/model/download", http_method=_READ)
+    @route(PATH, http_method=_READ)
     async def download(request: Asked) -> ASGIResponse:
-        """The sealed file."""
-        ports.loggers.require(request.headers.get("authorization"))
-        asked = parse(request.scope["query_string"])
-        signer = await signer_of(request, asked.installation, hub, ports)
-        return _file(request, await hub.download(asked, signer, ports.clock()))
+        """The sealed file, for who ends the path with a slash; the others never come here."""
+        return await downloads.fetch(await arrival(request))
 
     @put("/api/v1/installations/{installation:str}/keys")
     async def keys(request: Asked, installation: FromPath[str]) -> ASGIResponse:
@@ -167,38 +151,6 @@ def _other_routes(hub: Hub, ports: Ports) -> list[HTTPRouteHandler]:
     return [pool_status, trust, models, status, health, ready]
 
 
-def _file(request: Asked, download: Download) -> ASGIResponse:
-    """RFC 9110: the condition first, then the range; a range is for `GET` alone."""
-    release, size = download.release, len(download.data)
-    etag = f'"{release.model_hash}"'
-    headers = [(b"etag", etag.encode()), (b"cache-control", FILE_CACHE)]
-    if is_known(request.headers.get("if-none-match"), etag):
-        return Reply(304, headers, b"")
-    wanted = request.headers.get("range") if request.method == HttpMethod.GET else None
-    match select(wanted, request.headers.get("if-range"), etag, size):
-        case Whole():
-            start, stop, status = 0, size, 200
-        case Part(start, stop):
-            status = 206
-            headers.append((b"content-range", b"bytes %d-%d/%d" % (start, stop - 1, size)))
-        case Unsatisfiable():
-            raise RefusedError(
-                Refusal.RANGE_NOT_SATISFIABLE, headers={"content-range": f"bytes */{size}"}
-            )
-    headers += [
-        (b"content-type", b"application/octet-stream"),
-        (b"accept-ranges", b"bytes"),
-        (b"content-length", b"%d" % (stop - start)),
-        (
-            b"content-disposition",
-            f'attachment; filename="{download.model}-{release.seq}.hpm"'.encode(),
-        ),
-        (b"x-model-hash", release.model_hash.encode()),
-        (b"x-model-name", download.name.encode()),
-    ]
-    return Reply(status, headers, memoryview(download.data)[start:stop])
-
-
 def _registration(body: bytes, installation: InstallationId) -> RegistrationRequest:
     try:
         return read_registration(body, installation)
@@ -213,6 +165,10 @@ def _registration(body: bytes, installation: InstallationId) -> RegistrationRequ
 def _on_refused(request: Asked, error: RefusedError) -> Response[bytes]:
     note_code(request.scope, error.refusal)
     return refuse(error)
+
+
+def _on_bug(_request: Asked, error: Exception) -> Response[bytes]:
+    raise error  # `access` answers
 
 
 def _on_http(request: Asked, error: HTTPException) -> Response[bytes]:

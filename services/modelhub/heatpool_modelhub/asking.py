@@ -6,8 +6,10 @@ asked for in one place and in one order.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from litestar import Request
 from litestar.datastructures import State
 
@@ -74,19 +76,52 @@ async def signer_of(
     Raises:
         RefusedError: `signature_*`, `rate_exceeded`.
     """
-    raw_path = request.scope.get("raw_path") or request.scope["path"].encode()
-    now_s = ports.clock()
-    signed = requests.Asked(
+    return identify(await arrival(request), installation, hub, ports)
+
+
+async def arrival(request: Asked) -> Arrived:
+    """The request, with its body unless it can have none."""
+    return Arrived(
         method=request.method,
-        path=raw_path[max(raw_path.find(_API), 0) :].decode("latin-1"),
+        raw_path=request.scope.get("raw_path") or request.scope["path"].encode(),
         query=request.scope["query_string"],
         body=b"" if request.method in {"GET", "HEAD"} else await request.body(),
+        headers=request.headers,
+        address=address_of(request),
+    )
+
+
+class Arrived(msgspec.Struct, frozen=True, kw_only=True):
+    """A request without its framework. Names of `headers` are in lower case."""
+
+    method: str
+    raw_path: bytes
+    query: bytes
+    body: bytes = b""
+    headers: Mapping[str, str]
+    address: str | None
+
+
+def identify(
+    arrived: Arrived, installation: InstallationId, hub: Hub, ports: Ports
+) -> bytes | None:
+    """See `signer_of`.
+
+    Raises:
+        RefusedError: `signature_*`, `rate_exceeded`.
+    """
+    now_s = ports.clock()
+    signed = requests.Asked(
+        method=arrived.method,
+        path=arrived.raw_path[max(arrived.raw_path.find(_API), 0) :].decode("latin-1"),
+        query=arrived.query,
+        body=arrived.body,
         installation=installation,
     )
-    signer = hub.signatures.signer(request.headers, signed, now_s)
+    signer = hub.signatures.signer(arrived.headers, signed, now_s)
     name = hub.pseudonym(installation)
     is_own = hub.signatures.owns(signer, installation, hub.registry.find(name))
-    ports.limits.ask(name, address_of(request), now_s, is_own=is_own)
+    ports.limits.ask(name, arrived.address, now_s, is_own=is_own)
     return signer
 
 

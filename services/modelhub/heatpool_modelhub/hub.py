@@ -28,7 +28,7 @@ from heatpool_contract.release import ServedRelease
 from heatpool_modelhub.answering import RefusedError
 from heatpool_modelhub.eligibility import Eligible, assess, suffices, without_release
 from heatpool_modelhub.objects import ObjectUnavailableError
-from heatpool_modelhub.replies import Offer, check_answer, pool_status
+from heatpool_modelhub.replies import Offer, check_answer, for_strangers, pool_status
 
 if TYPE_CHECKING:
     from heatpool_chassis.lifecycle import Lifecycle
@@ -88,9 +88,8 @@ class Hub:
             RefusedError: `bus_unavailable`, the views were not read yet.
         """
         self._require_loaded()
-        entry, standing = self._standing(asked, signer, now_s)
+        home, entry, standing = self._standing(asked, signer, now_s)
         model = asked.model or standing.model
-        home = self.pseudonym(asked.installation)
         offered = self.releases.offered(model, home, _ms(now_s)) if model else None
         offer = None
         if model is not None and offered is not None:
@@ -100,6 +99,8 @@ class Hub:
                 grant, kind = self._grant(asked.installation, entry, offered, int(now_s))
                 offer = msgspec.structs.replace(offer, grant=grant, grant_kind=kind)
         pool = self.registry.pool(model)
+        if standing.model != model:
+            pool = for_strangers(pool)
         return check_answer(standing, self.policy, pool, offer, asked)
 
     async def download(self, asked: Parameters, signer: bytes | None, now_s: float) -> Download:
@@ -110,10 +111,9 @@ class Hub:
                 `hash_not_served`, `bus_unavailable`.
         """
         self._require_loaded()
-        _, standing = self._standing(asked, signer, now_s)
+        home, _, standing = self._standing(asked, signer, now_s)
         if not isinstance(standing, Eligible):
             raise RefusedError(standing.refusal)
-        home = self.pseudonym(asked.installation)
         offered = self.releases.offered(standing.model, home, _ms(now_s))
         if offered is None:
             pool = self.registry.pool(standing.model)
@@ -175,7 +175,7 @@ class Hub:
             RefusedError: `no_recent_contribution`, `bus_unavailable`.
         """
         self._require_loaded()
-        _, standing = self._standing(asked, signer, now_s)
+        _, _, standing = self._standing(asked, signer, now_s)
         if standing.model is None:
             raise RefusedError(Refusal.NO_RECENT_CONTRIBUTION)
         return standing.model
@@ -207,11 +207,12 @@ class Hub:
 
     def _standing(
         self, asked: Parameters, signer: bytes | None, now_s: float
-    ) -> tuple[Installation | None, Standing]:
-        entry = self.registry.find(self.pseudonym(asked.installation))
+    ) -> tuple[Pseudonym, Installation | None, Standing]:
+        home = self.pseudonym(asked.installation)
+        entry = self.registry.find(home)
         if not self.signatures.may_speak(signer, asked.installation, entry):
             entry = None
-        return entry, assess(entry, asked.model, self.policy, _ms(now_s))
+        return home, entry, assess(entry, asked.model, self.policy, _ms(now_s))
 
     def _grant(
         self, installation: InstallationId, entry: Installation, offered: Offered, now_s: int

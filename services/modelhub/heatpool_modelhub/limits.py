@@ -9,7 +9,6 @@ bucket of his own, never the home's.
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from hashlib import blake2b
 from ipaddress import IPv6Address, ip_address, ip_network
 from socket import AF_INET, inet_pton
@@ -117,8 +116,12 @@ class Limits:
         day = int(now_s // DAY_S)
         if day != self._day:
             self._day, self._key = day, self._random(_KEY_BYTES)
-        with suppress(OSError):  # the usual case in a tenth of the time
+        try:  # the usual case in a tenth of the time
             return self._hashed(inet_pton(AF_INET, address or "")), None
+        except OSError:
+            return self._other_names(address)
+
+    def _other_names(self, address: str | None) -> tuple[str, str | None]:
         try:
             parsed = ip_address((address or "").partition("%")[0])
         except ValueError:

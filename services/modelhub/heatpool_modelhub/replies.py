@@ -14,14 +14,21 @@ from heatpool_contract import answers
 from heatpool_contract.answers import CheckAnswer, PoolStatus
 from heatpool_contract.refusals import TEXTS
 from heatpool_contract.release import ServedRelease
-from heatpool_modelhub.eligibility import Eligible, suffices, without_release
+from heatpool_modelhub.eligibility import (
+    EMPTY_POOL,
+    Eligible,
+    Pool,
+    suffices,
+    without_release,
+)
 
 if TYPE_CHECKING:
     from heatpool_contract.answers import EligibilityEvent
-    from heatpool_modelhub.eligibility import Policy, Pool, Standing
+    from heatpool_modelhub.eligibility import Policy, Standing
     from heatpool_modelhub.parameters import Parameters
 
 DIGITS_SHOWN: Final = 2
+HOMES_STEP: Final = 5
 OK: Final = "ok"
 OK_EN: Final = "This installation contributes and may have the model."
 OK_DE: Final = "Diese Installation trägt bei und darf das Modell beziehen."
@@ -102,6 +109,15 @@ def pool_status(pool: Pool, models: list[str], policy: Policy, now_s: float) -> 
         message_de=message_de,
         timestamp=now_s,
     )
+
+
+def for_strangers(pool: Pool) -> Pool:
+    """What who does not contribute to a model sees of it: its homes in steps of five.
+
+    The exact number would tell of a rare model's only home that it came, or was erased.
+    """
+    homes = pool.installations // HOMES_STEP * HOMES_STEP
+    return Pool(homes, pool.samples) if homes else EMPTY_POOL
 
 
 def coarse(samples: int) -> int:

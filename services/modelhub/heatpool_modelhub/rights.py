@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from hashlib import blake2b, sha256
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import nats.errors
@@ -28,6 +28,7 @@ from nats.js.errors import (
 from heatpool_chassis import buckets, own_data
 from heatpool_contract import erasures
 from heatpool_contract.answers import ConsentAnswer, ErasureAnswer
+from heatpool_contract.consents import PATH, ConsentRequest
 from heatpool_contract.erasures import Erasure
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.subjects import KV_ERASURES, STREAM_CONSENT, SUBJECT_CONSENT
@@ -58,22 +59,6 @@ ATTEMPTS_MAX: Final = 20  # of a record beside those of other homes
 _LAST_SEQUENCE: Final = "Nats-Expected-Last-Subject-Sequence"
 _GENESIS: Final = "0" * 64
 _DAY_S: Final = 86_400
-
-Text = Annotated[str, msgspec.Meta(max_length=64)]
-
-
-class ConsentRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Body of `POST /api/v1/consent`."""
-
-    installation_id: str
-    event: Annotated[str, msgspec.Meta(pattern="^(granted|withdrawn)$(?!\\n)")]
-    purposes: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=8)]
-    text_version: Text
-    text_sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$(?!\\n)")]
-    """Of the text that was shown."""
-    locale: Text
-    client_version: Text
-    client_time: float
 
 
 class ConsentRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,7 +196,7 @@ async def _begin(
 
 
 def _consent_route(hub: Hub, ports: Ports, rights: Rights) -> HTTPRouteHandler:
-    @post("/api/v1/consent", status_code=201)
+    @post(PATH, status_code=201)
     async def consent(request: Asked) -> ASGIResponse:
         """Record that an installation agreed to a text, or withdrew."""
         try:

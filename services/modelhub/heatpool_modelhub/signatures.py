@@ -68,6 +68,7 @@ class Signatures:
         self.identity = identity
         self.replays = Replays()
         self._metrics = metrics
+        self._unsigned = metrics.signatures.labels("unsigned")
 
     def signer(self, headers: Mapping[str, str], asked: Asked, now_s: float) -> bytes | None:
         """The Ed25519 key that signed; None: nobody did.
@@ -76,7 +77,7 @@ class Signatures:
             RefusedError: `signature_*`, `overloaded`; in `observe` only counted.
         """
         if not is_request_signed(headers):
-            self._metrics.signatures.labels("unsigned").inc()
+            self._unsigned.inc()
             if self.identity == "require":
                 raise RefusedError(Refusal.SIGNATURE_MISSING)
             return None

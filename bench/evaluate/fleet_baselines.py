@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from evaluate import ablation, baselines, fleet, recordings, store
-from evaluate.fleet import FleetResult
+from evaluate.fleet import FleetResult, Seen
 from heatpool_contract.detector import Channel, Mode
 from heatpool_trainer.calibrate import UNREACHABLE, WEEK_MS, calibrate, scored
 from heatpool_trainer.evaluate import ChannelScores
@@ -24,6 +24,7 @@ from heatpool_trainer.readings import HomeSeries
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from heatpool_contract.detector import RarityStep
     from heatpool_trainer.calibrate import Scored
 
 STEP: Final = 5  # minutes
@@ -88,13 +89,16 @@ def evaluate(folder: Path) -> BaselinesResult:
             episodes_per_week_max=EPISODES_PER_WEEK_MAX,
             debounce_ms=DEBOUNCE_MS,
             age_ms_max=AGE_MS_MAX,
-        ).threshold
-        levels = [(f"{name}, calibrated", limit)]
+        )
+        levels = [(f"{name}, calibrated", limit.threshold)]
         if scorer in {baselines.minmax_trees, baselines.standard_trees}:
             levels.append((f"{name}, at 0.7", (baselines.PREDECESSOR_THRESHOLD - low) * unit))
         rest = smooth[len(quiet) :]
-        results += [_judged(title, level, healthy, played, plays, rest) for title, level in levels]
-    last = _judged("always alarming", -1.0, healthy, played, plays, rest)
+        results += [
+            _judged(title, level, limit.rarity, healthy, played, plays, rest)
+            for title, level in levels
+        ]
+    last = _judged("always alarming", -1.0, (), healthy, played, plays, rest)
     return BaselinesResult((*results, last))
 
 
@@ -126,9 +130,10 @@ def _weeks(one: Recorded) -> float:
     return float(one.series.timestamps_ms[-1] - one.series.timestamps_ms[0]) / WEEK_MS
 
 
-def _judged(
+def _judged(  # noqa: PLR0913, PLR0917 - a detector, its level, and what it is held to
     title: str,
     threshold: float,
+    rarity: tuple[RarityStep, ...],
     healthy: list[Recorded],
     played: list[Recorded],
     plays: list[recordings.Play],
@@ -147,9 +152,10 @@ def _judged(
         smoothing_ms=SMOOTHING_MS,
         threshold=min(threshold, UNREACHABLE),
         debounce_ms=DEBOUNCE_MS,
+        rarity=rarity,
     )
     period = recordings.WINTER
-    said = [[ChannelScores(MODE, channel, one)] for one in smooth]
+    said = [Seen({"heating/home": ChannelScores(MODE, channel, one)}, {}) for one in smooth]
     usual = dict(zip(period.homes, said, strict=False))
     return FleetResult(
         title=title,
@@ -157,11 +163,11 @@ def _judged(
         training_homes=ablation.HOMES,
         thresholds={"heating/home": threshold},
         outcomes=tuple(
-            fleet.outcome_of(play, period, one.series, scores, usual[play.home])
-            for play, one, scores in zip(plays, played, said[len(healthy) :], strict=True)
+            fleet.outcome_of(play, period, one.series, seen, usual[play.home])
+            for play, one, seen in zip(plays, played, said[len(healthy) :], strict=True)
         ),
         healthy=tuple(
-            fleet.healthy_home(home, period, one.series, scores)
-            for home, one, scores in zip(period.homes, healthy, said, strict=False)
+            fleet.healthy_home(home, period, one.series, seen)
+            for home, one, seen in zip(period.homes, healthy, said, strict=False)
         ),
     )

@@ -85,6 +85,8 @@ class ModeState(msgspec.Struct):
     fleet: Window
     home: Window
     scored_ms: int | None = None
+    widths: Window = msgspec.field(default_factory=Window)
+    """Of the rows in `home`: in what each is measured (`own_normal.Trust`)."""
 
 
 class ScorerState(msgspec.Struct):

@@ -77,6 +77,19 @@ def test_the_budget_is_kept_and_used(seed: int, budget: float) -> None:
     assert all(step.weeks >= weeks / max(1, found.episodes) for step in rarer)
 
 
+def test_against_the_fleet_homes_are_counted_and_not_episodes() -> None:
+    """One odd home in ten that alarms now and then keeps the budget, and is one home too many."""
+    odd = one([*[0.9] * 4, 0.1], [*range(0, 4 * STEP_MS, STEP_MS), 5 * STEP_MS])
+    homes = [one([0.1] * 9), *[one([0.2] * 9)] * 8, odd]
+    rule = {"pump_weeks": 100.0, "episodes_per_week_max": 0.02, **RULE}
+
+    by_episodes = calibrate(homes, **rule)
+    by_homes = calibrate(homes, homes_share_max=0.05, **rule)
+
+    assert episodes(odd, by_episodes.threshold, **RULE) == by_episodes.episodes == 1
+    assert episodes(odd, by_homes.threshold, **RULE) == by_homes.episodes == 0
+
+
 def test_rarity_rises_with_the_score_and_claims_no_more_than_was_observed() -> None:
     """`Once in N weeks` with N at most the weeks looked at."""
     homes = [home(i) for i in range(6)]

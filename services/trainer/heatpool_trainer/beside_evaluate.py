@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from heatpool_contract.detector import Detector
     from heatpool_contract.watches import WearRule
+    from heatpool_trainer.native import Integers
     from heatpool_trainer.readings import HomeSeries
 
 
@@ -34,15 +35,16 @@ def score_days(detector: Detector, series: HomeSeries) -> list[ChannelScores]:
     return score_home(detector.cycle.detector, days)
 
 
+def raised_ms(detector: Detector, series: HomeSeries) -> dict[str, Integers]:
+    """By rule: the times at which it is raised; only those that are."""
+    found = features.values(detector, thinned(series, detector.spacing_ms_min))
+    raised = {one.name: raised_in(one, found, detector.gap_ms_max) for one in detector.rules}
+    return {name: found.timestamps_ms[where] for name, where in raised.items() if where.any()}
+
+
 def first_raised_ms(detector: Detector, series: HomeSeries) -> dict[str, int]:
     """By rule: when it is first raised; only those that are."""
-    found = features.values(detector, thinned(series, detector.spacing_ms_min))
-    firsts = {}
-    for rule in detector.rules:
-        raised = raised_in(rule, found, detector.gap_ms_max)
-        if raised.any():
-            firsts[rule.name] = int(found.timestamps_ms[raised.argmax()])
-    return firsts
+    return {name: int(times[0]) for name, times in raised_ms(detector, series).items()}
 
 
 def worn(detector: Detector, series: HomeSeries) -> dict[str, WearState]:

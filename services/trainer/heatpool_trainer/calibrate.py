@@ -53,6 +53,7 @@ def calibrate(
     episodes_per_week_max: float,
     debounce_ms: int,
     age_ms_max: int,
+    homes_share_max: float = 1.0,
 ) -> Calibration:
     """Lowest threshold whose episodes, and those of all higher ones, stay within the budget.
 
@@ -62,15 +63,22 @@ def calibrate(
         episodes_per_week_max: budget of the channel.
         debounce_ms: of the channel.
         age_ms_max: of the mode; a longer pause starts the debounce anew.
+        homes_share_max: of the entries that may have any episode at all.
     """
     levels = _levels(homes)
-    found = [
-        sum(episodes(one, level, debounce_ms=debounce_ms, age_ms_max=age_ms_max) for one in homes)
-        for level in levels
-    ]
-    counts = np.maximum.accumulate(np.array(found[::-1]))[::-1]  # falling with the level
+    found = np.array(
+        [
+            [episodes(one, level, debounce_ms=debounce_ms, age_ms_max=age_ms_max) for one in homes]
+            for level in levels
+        ]
+    ).reshape(len(levels), len(homes))
+    counts = _falling(found.sum(axis=1))
+    alarmed = _falling((found > 0).sum(axis=1))
     budget = episodes_per_week_max * pump_weeks
-    within = int(np.searchsorted(-counts, -budget))  # the first level that keeps it
+    within = max(  # the first level that keeps both
+        int(np.searchsorted(-counts, -budget)),
+        int(np.searchsorted(-alarmed, -homes_share_max * len(homes))),
+    )
     return Calibration(
         threshold=float(levels[within]),
         rarity=_rarity(levels, counts, pump_weeks),
@@ -90,6 +98,11 @@ def scored(timestamps_ms: Integers, raw: Floats, *, smoothing_ms: int, age_ms_ma
     """Smooth the raw scores of one home as the client does."""
     smoothed = _smoothed(timestamps_ms, raw, smoothing_ms, age_ms_max)
     return Scored(timestamps_ms, raw, smoothed)
+
+
+def _falling(counts: Integers) -> Integers:
+    """Of every level the most that it or a higher one has."""
+    return np.maximum.accumulate(counts[::-1])[::-1]
 
 
 def _levels(homes: Sequence[Scored]) -> Floats:

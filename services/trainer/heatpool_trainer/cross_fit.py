@@ -178,6 +178,7 @@ def finish(  # noqa: PLR0913, PLR0917 - a channel is the meeting point of all of
         episodes_per_week_max=episodes_per_week_max,
         debounce_ms=blank.debounce_ms,
         age_ms_max=mode.mean_age_ms_max,
+        homes_share_max=plan.fleet_homes_share_max if kind == "fleet" else 1.0,
     )
     homes_unseen = sum(fold.homes for fold in found)
     calibration = msgspec.structs.replace(calibration, homes=homes_unseen)

@@ -71,7 +71,6 @@ def train(
         plan,
         trees=plan.cycle_trees,
         height=plan.cycle_height,
-        learnings_max=1,  # a day a row: a recording is too short to learn in parts of it
     )
     design = cycle_design.design_of(recipe, chosen, main)
     bare = reference_models.with_placeholders(design)

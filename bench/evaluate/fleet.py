@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from evaluate.recordings import Period
     from heatpool_contract.detector import Detector
     from heatpool_trainer.catalogue import Catalogue
+    from heatpool_trainer.looks import Homes
     from heatpool_trainer.native import Floats
     from heatpool_trainer.readings import HomeSeries
 
@@ -112,11 +113,9 @@ class Summary(msgspec.Struct, frozen=True):
     """Median over the plays found; NaN if none was."""
 
 
-def train(
-    folder: Path, catalogue: Catalogue, plan: TrainingPlan, homes: Sequence[HomeSeries] | None
-) -> Candidate:
+def train(folder: Path, catalogue: Catalogue, plan: TrainingPlan, homes: Homes | None) -> Candidate:
     """The release, from all training homes or from those given."""
-    source = homes or store.Files([recordings.healthy_file(folder, recordings.TRAINED)])
+    source = homes or store.Files(recordings.training_files(folder))
     found = rebuild(source, plan, catalogue)
     if not isinstance(found, Candidate):
         raise SystemExit(found.reason)

@@ -57,10 +57,7 @@ class Recorded(msgspec.Struct, frozen=True, eq=False):
 
 def evaluate(folder: Path) -> BaselinesResult:
     """All of them, calibrated, and the predecessor's at its fixed threshold."""
-    trained = [
-        _recorded(one)
-        for one in store.load_series(recordings.healthy_file(folder, recordings.TRAINED))
-    ][: ablation.HOMES]
+    trained = [_recorded(one) for one in ablation.homes_of(folder)]
     rows = _arrival(trained)
     quiet = [
         _recorded(one)
@@ -95,10 +92,10 @@ def evaluate(folder: Path) -> BaselinesResult:
             levels.append((f"{name}, at 0.7", (baselines.PREDECESSOR_THRESHOLD - low) * unit))
         rest = smooth[len(quiet) :]
         results += [
-            _judged(title, level, limit.rarity, healthy, played, plays, rest)
+            _judged(title, level, limit.rarity, len(trained), healthy, played, plays, rest)
             for title, level in levels
         ]
-    last = _judged("always alarming", -1.0, (), healthy, played, plays, rest)
+    last = _judged("always alarming", -1.0, (), len(trained), healthy, played, plays, rest)
     return BaselinesResult((*results, last))
 
 
@@ -114,11 +111,9 @@ def _recorded(series: HomeSeries) -> Recorded:
 
 
 def _arrival(homes: list[Recorded]) -> Floats:
-    """The newest rows of all homes in the order in which they would arrive."""
-    limit = int(homes[0].series.timestamps_ms[0]) + ablation.DAYS * 86_400_000
-    kept = [one.timestamps_ms < limit for one in homes]
-    times_ms = np.concatenate([one.timestamps_ms[k] for one, k in zip(homes, kept, strict=True)])
-    rows = np.concatenate([one.rows[k] for one, k in zip(homes, kept, strict=True)])
+    """The newest rows of all homes in the order of arrival, had all begun at once."""
+    times_ms = np.concatenate([one.timestamps_ms - one.series.timestamps_ms[0] for one in homes])
+    rows = np.concatenate([one.rows for one in homes])
     return np.asarray(rows[np.argsort(times_ms, kind="stable")][-ROWS_MAX:])
 
 
@@ -134,6 +129,7 @@ def _judged(  # noqa: PLR0913, PLR0917 - a detector, its level, and what it is h
     title: str,
     threshold: float,
     rarity: tuple[RarityStep, ...],
+    homes: int,
     healthy: list[Recorded],
     played: list[Recorded],
     plays: list[recordings.Play],
@@ -160,7 +156,7 @@ def _judged(  # noqa: PLR0913, PLR0917 - a detector, its level, and what it is h
     return FleetResult(
         title=title,
         payload_bytes=0,
-        training_homes=ablation.HOMES,
+        training_homes=homes,
         thresholds={"heating/home": threshold},
         outcomes=tuple(
             fleet.outcome_of(play, period, one.series, seen, usual[play.home])

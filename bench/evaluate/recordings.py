@@ -1,7 +1,7 @@
 """The simulated homes of the evaluation: who trains, who decides, who is reported; and what breaks.
 
 In: the fleet's scenarios. Out: files of recordings. Guarantee: three groups of homes without
-overlap, each period with a weather of its own; every scenario is played by several homes, beside
+overlap, no weather of a judged period is that of another; every scenario is played by several homes, beside
 the same home in the same weather without the fault. Seeds are fixed.
 """
 
@@ -53,11 +53,18 @@ class Period(msgspec.Struct, frozen=True):
         return self.start_s + ONSET_DAYS * DAY_S
 
 
-TRAINED: Final = Period("train", TRAINING, 3, JANUARY_S, 84.0, 0)
+TRAINED: Final = tuple(  # homes of four regions that joined at other times; twelve weeks each
+    Period(f"region{place}", TRAINING[8 * place : 8 * (place + 1)], 3 + place, JANUARY_S + days * DAY_S,
+           84.0, 0)
+    for place, days in enumerate((0, -80, -40, 25))
+)  # fmt: skip
+ALIKE: Final = Period("train", TRAINING, 3, JANUARY_S, 84.0, 0)
+"""All of them in one weather: what a pool is that began last winter in one valley."""
 CHOICE: Final = Period("choice", CHOOSING, 21, JANUARY_S + 30 * DAY_S, 36.0, 1)
 WINTER: Final = Period("winter", REPORTED, 31, JANUARY_S + 12 * DAY_S, 36.0, 3)
 SPRING: Final = Period("spring", REPORTED, 32, JANUARY_S + 62 * DAY_S, 36.0, 3)
-PERIODS: Final = (TRAINED, CHOICE, WINTER, SPRING)
+JUDGED: Final = (CHOICE, WINTER, SPRING)
+PERIODS: Final = (*TRAINED, ALIKE, *JUDGED)
 
 
 class Play(msgspec.Struct, frozen=True):
@@ -91,6 +98,11 @@ def name_of(home: int) -> str:
 def healthy_file(folder: Path, period: Period) -> Path:
     """Where the healthy recordings of a period are."""
     return folder / f"{period.name}-healthy.npz"
+
+
+def training_files(folder: Path) -> list[Path]:
+    """Where the homes are that train."""
+    return [healthy_file(folder, region) for region in TRAINED]
 
 
 def block_file(folder: Path, period: Period, number: int) -> Path:
@@ -130,6 +142,6 @@ def _record(
 def sizes() -> str:
     """The split in words."""
     return (
-        f"{len(TRAINING)} homes train (and calibrate, by cross-fitting), {len(CHOOSING)} others "
+        f"{len(TRAINING)} homes of {len(TRAINED)} regions train (and calibrate, by cross-fitting), {len(CHOOSING)} others "
         f"decided design questions, {len(REPORTED)} others are reported; blocks of {BLOCK_HOMES}"
     )

@@ -125,8 +125,8 @@ def fleet_row(title: str, outcomes: Sequence[Outcome], healthy: Sequence[Healthy
     )
 
 
-def fleet_overview(results: Sequence[FleetResult]) -> Table:
-    """Per period, and the reported ones together."""
+def fleet_overview(results: Sequence[FleetResult], alike: FleetResult | None) -> Table:
+    """Per period, the reported ones together, and what came of training in one weather."""
     reported = [one for one in results if one.title != "fleet-choice"]
     rows = [
         fleet_row(
@@ -137,6 +137,8 @@ def fleet_overview(results: Sequence[FleetResult]) -> Table:
     ]
     rows += [fleet_row(one.title.removeprefix("fleet-"), one.outcomes, one.healthy)
              for one in results]  # fmt: skip
+    if alike is not None:
+        rows.append(fleet_row("reported, trained in one weather", alike.outcomes, alike.healthy))
     weeks = sum(h.weeks for one in reported for h in one.healthy)
     first = results[0]
     return Table(

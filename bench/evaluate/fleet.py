@@ -106,7 +106,8 @@ class Summary(msgspec.Struct, frozen=True):
     number: int
     found: float
     area: float
-    """Mean over the plays of the heating channel against the home's own normal."""
+    """Mean over the plays of the heating channel against the home's own normal, or of all channels
+    where it is silent."""
     pump_area: float
     """Likewise, of all channels together."""
     delay_hours: float
@@ -157,7 +158,7 @@ def judge(
 
 def summary(outcomes: Sequence[Outcome], channel: str = "heating/home") -> Summary:
     """Figures of some outcomes."""
-    areas = [one.areas.get(channel, max(one.areas.values())) for one in outcomes if one.areas]
+    areas = [one.areas.get(channel, one.areas.get(PUMP, 0.5)) for one in outcomes if one.areas]
     together = [one.areas[PUMP] for one in outcomes if PUMP in one.areas]
     delays = [one.alarm_hours for one in outcomes if one.alarm_hours is not None]
     return Summary(

@@ -1,7 +1,7 @@
 """The simulated homes of the evaluation: who trains, who decides, who is reported; and what breaks.
 
 In: the fleet's scenarios. Out: files of recordings. Guarantee: three groups of homes without
-overlap, no weather of a judged period is that of another; every scenario is played by several homes, beside
+overlap, each period with a weather of its own; every scenario is played by several homes, beside
 the same home in the same weather without the fault. Seeds are fixed.
 """
 
@@ -54,10 +54,9 @@ class Period(msgspec.Struct, frozen=True):
 
 
 TRAINED: Final = tuple(  # homes of four regions that joined at other times; twelve weeks each
-    Period(f"region{place}", TRAINING[8 * place : 8 * (place + 1)], 3 + place, JANUARY_S + days * DAY_S,
-           84.0, 0)
-    for place, days in enumerate((0, -80, -40, 25))
-)  # fmt: skip
+    Period(f"region{k}", TRAINING[8 * k :][:8], 3 + k, JANUARY_S + days * DAY_S, 84.0, 0)
+    for k, days in enumerate((0, -80, -40, 25))
+)
 ALIKE: Final = Period("train", TRAINING, 3, JANUARY_S, 84.0, 0)
 """All of them in one weather: what a pool is that began last winter in one valley."""
 CHOICE: Final = Period("choice", CHOOSING, 21, JANUARY_S + 30 * DAY_S, 36.0, 1)
@@ -142,6 +141,7 @@ def _record(
 def sizes() -> str:
     """The split in words."""
     return (
-        f"{len(TRAINING)} homes of {len(TRAINED)} regions train (and calibrate, by cross-fitting), {len(CHOOSING)} others "
-        f"decided design questions, {len(REPORTED)} others are reported; blocks of {BLOCK_HOMES}"
+        f"{len(TRAINING)} homes of {len(TRAINED)} regions train (and calibrate, by cross-fitting), "
+        f"{len(CHOOSING)} others decided design questions, {len(REPORTED)} others are reported; "
+        f"blocks of {BLOCK_HOMES}"
     )

@@ -81,10 +81,13 @@ def test_against_the_fleet_homes_are_counted_and_not_episodes() -> None:
     """One odd home in ten that alarms now and then keeps the budget, and is one home too many."""
     odd = one([*[0.9] * 4, 0.1], [*range(0, 4 * STEP_MS, STEP_MS), 5 * STEP_MS])
     homes = [one([0.1] * 9), *[one([0.2] * 9)] * 8, odd]
-    rule = {"pump_weeks": 100.0, "episodes_per_week_max": 0.02, **RULE}
 
-    by_episodes = calibrate(homes, **rule)
-    by_homes = calibrate(homes, homes_share_max=0.05, **rule)
+    by_episodes, by_homes = (
+        calibrate(
+            homes, pump_weeks=100.0, episodes_per_week_max=0.02, homes_share_max=share, **RULE
+        )
+        for share in (1.0, 0.05)
+    )
 
     assert episodes(odd, by_episodes.threshold, **RULE) == by_episodes.episodes == 1
     assert episodes(odd, by_homes.threshold, **RULE) == by_homes.episodes == 0

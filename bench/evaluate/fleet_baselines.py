@@ -157,7 +157,7 @@ def _judged(  # noqa: PLR0913, PLR0917 - a detector, its level, and what it is h
         title=title,
         payload_bytes=0,
         training_homes=homes,
-        thresholds={"heating/home": threshold},
+        thresholds={"heating/home": float(threshold)},
         outcomes=tuple(
             fleet.outcome_of(play, period, one.series, seen, usual[play.home])
             for play, one, seen in zip(plays, played, said[len(healthy) :], strict=True)

@@ -237,7 +237,8 @@ class Detector(Data, frozen=True, kw_only=True, omit_defaults=True):
     trained_from_ms: int
     trained_to_ms: int
     interval_ms: Period
-    """Usual distance of readings; one closer than `spacing_ms_min` is passed over."""
+    """Usual distance of readings; one closer than `spacing_ms_min` is passed over, and what comes
+    more often in the long run (`Scorer.observe`)."""
     spacing_ms_min: Duration
     gap_ms_max: Period
     """A longer silence breaks the steady state."""

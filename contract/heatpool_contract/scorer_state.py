@@ -96,6 +96,8 @@ class ScorerState(msgspec.Struct):
     previous: dict[str, float] = {}
     """Fields with a rate limit, from the last reading."""
     last_ms: int | None = None
+    due_ms: int | None = None
+    """When the next reading is due, by the detector's interval."""
     mode: int | None = None
     steady_since_ms: int | None = None
     cycle: list[float] = msgspec.field(default_factory=cycles.initial)

@@ -133,6 +133,25 @@ class Scorer:
             return Reason.OUT_OF_ORDER
         elif timestamp_ms - last_ms < self.detector.spacing_ms_min:
             return Reason.TOO_SOON
+        return self._ahead(timestamp_ms)
+
+    def _ahead(self, timestamp_ms: int) -> Reason | None:
+        """Whether the home sends more often than the detector counts; else when the next is due.
+
+        Means are over numbers of readings: of a home that sends twice as often they would be half
+        as long. A reading may come early by the spacing, and a late one delays no other.
+        """
+        interval_ms, spacing_ms = self.detector.interval_ms, self.detector.spacing_ms_min
+        due_ms = self.state.due_ms
+        if not spacing_ms:
+            return None
+        soonest_ms = timestamp_ms + interval_ms - spacing_ms
+        if due_ms is None:
+            self.state.due_ms = soonest_ms
+        elif timestamp_ms < due_ms - spacing_ms:
+            return Reason.TOO_SOON
+        else:
+            self.state.due_ms = max(due_ms + interval_ms, soonest_ms)
         return None
 
     def _forget_time(self) -> None:

@@ -30,14 +30,14 @@ def score_days(detector: Detector, series: HomeSeries) -> list[ChannelScores]:
     """Scores of the last 24 hours at the end of every hour."""
     if detector.cycle is None:
         return []
-    found = features.values(detector, thinned(series, detector.spacing_ms_min))
+    found = features.values(detector, thinned(series, detector))
     days = day_rows(series.home, detector.cycle.rule, found, detector.gap_ms_max)
     return score_home(detector.cycle.detector, days)
 
 
 def raised_ms(detector: Detector, series: HomeSeries) -> dict[str, Integers]:
     """By rule: the times at which it is raised; only those that are."""
-    found = features.values(detector, thinned(series, detector.spacing_ms_min))
+    found = features.values(detector, thinned(series, detector))
     raised = {one.name: raised_in(one, found, detector.gap_ms_max) for one in detector.rules}
     return {name: found.timestamps_ms[where] for name, where in raised.items() if where.any()}
 
@@ -74,7 +74,7 @@ def _residuals(
     """What wear looks at: of every followed mode, names and running means."""
     if detector.wear is None:
         return
-    found = features.values(detector, thinned(series, detector.spacing_ms_min))
+    found = features.values(detector, thinned(series, detector))
     for index, mode in enumerate(detector.modes):
         if any(one.mode == mode.name for one in detector.wear.targets):
             means = residual_means.means(mode, detector, features.rows(mode, index, found))

@@ -86,7 +86,7 @@ def third_look(  # noqa: PLR0913, PLR0917 - what is the same for all homes comes
         if series.home in folds:
             fold = folds[series.home]
             inputs[series.home] = cross_fit.home_inputs(models, found, fold, plan)
-            raw = thinned(sent, models[-1].spacing_ms_min)
+            raw = thinned(sent, models[-1])
             beside[series.home] = look(outlined, found, raw)
     return Third(inputs, blanked, beside)
 
@@ -101,7 +101,7 @@ def _values(
 ) -> Iterator[tuple[HomeSeries, Values]]:
     series, _counters = clean(loaded(home), catalogue)
     for part in _cut(series, parts):
-        spaced = thinned(part, detector.spacing_ms_min)
+        spaced = thinned(part, detector)
         yield spaced, features.values(detector, spaced)
 
 

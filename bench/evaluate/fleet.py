@@ -25,10 +25,10 @@ from heatpool_trainer.plan import Candidate, TrainingPlan
 from heatpool_trainer.rebuild import rebuild
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from evaluate.recordings import Period
+    from evaluate.recordings import Period, Play
     from heatpool_contract.detector import Detector
     from heatpool_trainer.catalogue import Catalogue
     from heatpool_trainer.looks import Homes
@@ -97,6 +97,9 @@ class FleetResult(msgspec.Struct, frozen=True):
     training_homes: int
     thresholds: dict[str, float]
     outcomes: tuple[Outcome, ...]
+    """Of plays in which the fault did anything: without frost a missing defrost is none."""
+    idle: int
+    """Plays left out, every reading of which is that of the healthy twin."""
     healthy: tuple[Healthy, ...]
 
 
@@ -130,18 +133,15 @@ def judge(
     detector = decode(payload)
     outcomes: list[Outcome] = []
     healthy: list[Healthy] = []
+    planned = 0
     for period in periods:
-        usual = {}
-        for home, series in _files(recordings.healthy_file(folder, period), period.homes):
-            usual[home] = watched(detector, series)
-            healthy.append(healthy_home(home, period, series, usual[home]))
-        for number, block in enumerate(recordings.plays(period)):
-            if number % every == 0:
-                path = recordings.block_file(folder, period, number)
-                homes = [play.home for play in block]
-                for play, (home, series) in zip(block, _files(path, homes), strict=True):
-                    seen = watched(detector, series)
-                    outcomes.append(outcome_of(play, period, series, seen, usual[home]))
+        well = dict(_files(recordings.healthy_file(folder, period), period.homes))
+        usual = {home: watched(detector, series) for home, series in well.items()}
+        healthy += [healthy_home(home, period, well[home], usual[home]) for home in well]
+        planned += sum(len(block) for block in recordings.plays(period)[::every])
+        for play, series in acting(folder, period, well, every):
+            seen = watched(detector, series)
+            outcomes.append(outcome_of(play, period, series, seen, usual[play.home]))
     return FleetResult(
         title=title,
         payload_bytes=len(payload),
@@ -152,6 +152,7 @@ def judge(
             for channel in mode.channels
         },
         outcomes=tuple(outcomes),
+        idle=planned - len(outcomes),
         healthy=tuple(healthy),
     )
 
@@ -184,6 +185,30 @@ def _files(path: Path, homes: Sequence[int]) -> Iterator[tuple[int, HomeSeries]]
     yield from zip(homes, store.load_series(path), strict=True)
 
 
+def acting(
+    folder: Path, period: Period, well: Mapping[int, HomeSeries], every: int = 1
+) -> Iterator[tuple[Play, HomeSeries]]:
+    """Plays (of every so manieth block) in which the fault changed any reading.
+
+    Args:
+        folder: of the recordings.
+        period: whose plays.
+        well: by home, the recording without fault, which is longer.
+        every: 1 = all blocks.
+    """
+    for number, block in enumerate(recordings.plays(period)):
+        if number % every:
+            continue
+        path = recordings.block_file(folder, period, number)
+        for play, series in zip(block, store.load_series(path), strict=True):
+            size, twin = series.timestamps_ms.size, well[play.home].columns
+            if any(
+                not np.array_equal(column, twin[name][:size], equal_nan=True)
+                for name, column in series.columns.items()
+            ):
+                yield play, series
+
+
 def watched(detector: Detector, series: HomeSeries) -> Seen:
     """All that the client would see of a recording, but wear."""
     found = [*score_home(detector, series), *score_days(detector, series)]
@@ -207,9 +232,7 @@ def healthy_home(home: int, period: Period, series: HomeSeries, seen: Seen) -> H
     )
 
 
-def outcome_of(
-    play: recordings.Play, period: Period, series: HomeSeries, seen: Seen, usual: Seen
-) -> Outcome:
+def outcome_of(play: Play, period: Period, series: HomeSeries, seen: Seen, usual: Seen) -> Outcome:
     """What came of one play; `usual` is what was seen of its healthy twin."""
     onset_ms = int(period.onset_s * MS)
     end_ms = onset_ms + FAULT_MS

@@ -64,14 +64,13 @@ def evaluate(folder: Path) -> BaselinesResult:
         for one in store.load_series(recordings.healthy_file(folder, recordings.CHOICE))
     ]
     period = recordings.WINTER
-    healthy = [_recorded(one) for one in store.load_series(recordings.healthy_file(folder, period))]
-    blocks = recordings.plays(period)[:: ablation.EVERY]
-    played = [
-        _recorded(one)
-        for number in range(0, len(recordings.plays(period)), ablation.EVERY)
-        for one in store.load_series(recordings.block_file(folder, period, number))
+    sound = store.load_series(recordings.healthy_file(folder, period))
+    healthy = [_recorded(one) for one in sound]
+    twins = dict(zip(period.homes, sound, strict=True))
+    pairs = [
+        (play, _recorded(one)) for play, one in fleet.acting(folder, period, twins, ablation.EVERY)
     ]
-    plays = [play for block in blocks for play in block]
+    plays, played = [play for play, _ in pairs], [one for _, one in pairs]
     results = []
     for name, scorer in baselines.ALL:
         everything = [*quiet, *healthy, *played]
@@ -158,6 +157,7 @@ def _judged(  # noqa: PLR0913, PLR0917 - a detector, its level, and what it is h
         payload_bytes=0,
         training_homes=homes,
         thresholds={"heating/home": float(threshold)},
+        idle=0,  # told beside the ablation, which has the same plays
         outcomes=tuple(
             fleet.outcome_of(play, period, one.series, seen, usual[play.home])
             for play, one, seen in zip(plays, played, said[len(healthy) :], strict=True)

@@ -145,10 +145,11 @@ def fleet_overview(results: Sequence[FleetResult], alike: FleetResult | None) ->
         "Fleet: unseen homes in unseen weather",
         FLEET_HEADER,
         tuple(rows),
-        f"Trained on {first.training_homes} homes; {weeks:.0f} healthy pump-weeks reported. "
-        "'choice' are the homes that design questions were decided on. AUC and delay: moderate and "
-        "severe faults; heating against the home's own normal, then hour by hour the rarest that "
-        "any channel says. Found, false alarms: residuals, days and rules together.",
+        f"Trained on {first.training_homes} homes; {weeks:.0f} healthy pump-weeks reported, and "
+        f"{sum(one.idle for one in reported)} plays left out, in whose weather the fault did "
+        "nothing. 'choice' are the homes that design questions were decided on. AUC and delay: "
+        "moderate and severe; heating against the home's own normal, then hour by hour the rarest "
+        "that any channel says. Found, false alarms: residuals, days and rules together.",
     )
 
 

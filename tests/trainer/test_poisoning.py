@@ -137,8 +137,8 @@ def test_several_processes_make_the_same_bytes(
 ) -> None:
     """How many hands there are does not matter."""
     stages: set[str] = set()
-    with Crew(2, lambda stage, _share: stages.add(stage)) as crew:
-        found = rebuild(homes, PLAN, catalogue, crew)
+    crew = Crew(2, lambda stage, _share: stages.add(stage))
+    found = rebuild(homes, PLAN, catalogue, crew)
 
     assert isinstance(found, Candidate)
     assert found.payload == candidate.payload

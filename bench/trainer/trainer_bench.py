@@ -100,7 +100,8 @@ class Result(msgspec.Struct):
         }
         print(
             f"{what}: {took.seconds:.1f} s ({took.seconds / homes:.2f} s a home), "
-            f"processor {took.cpu_s:.1f} s, {took.mib_max:.0f} MiB, {took.trained.outcome} {took.trained.reasons}, "
+            f"processor {took.cpu_s:.1f} s, {took.mib_max:.0f} MiB, "
+            f"{took.trained.outcome} {took.trained.reasons}, "
             f"{took.trained.days_exported} days exported, {took.trained.days_kept} kept"
         )
         parts = (f"{name} {seconds:.1f} s" for name, seconds in took.stages.items())

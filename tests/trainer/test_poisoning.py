@@ -131,7 +131,7 @@ def test_many_rejected_homes_are_for_somebody_to_look_at(candidate: Candidate) -
     assert "accepted.homes_rejected" in {figure.name for figure in looked_at.figures}
 
 
-@pytest.mark.slow  # two processes compile the loops anew
+@pytest.mark.slow  # a whole training more
 def test_several_processes_make_the_same_bytes(
     homes: list[HomeSeries], candidate: Candidate, catalogue: Catalogue
 ) -> None:

@@ -238,7 +238,7 @@ class _Memory:
             for process in own.children(recursive=True):
                 try:
                     if "victoria" not in process.name():
-                        total += process.memory_info().rss
+                        total += process.memory_full_info().pss
                 except psutil.Error:
                     continue  # ended meanwhile
             self.mib_max = max(self.mib_max, total / 2**20)

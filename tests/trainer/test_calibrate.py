@@ -12,6 +12,7 @@ from heatpool_trainer.calibrate import (
     WEEK_MS,
     Scored,
     calibrate,
+    episode_counts,
     episodes,
     over_threshold,
     scored,
@@ -91,6 +92,23 @@ def test_against_the_fleet_homes_are_counted_and_not_episodes() -> None:
 
     assert episodes(odd, by_episodes.threshold, **RULE) == by_episodes.episodes == 1
     assert episodes(odd, by_homes.threshold, **RULE) == by_homes.episodes == 0
+
+
+@given(
+    steps=st.lists(st.tuples(st.sampled_from([1, 2, 50, 500]), st.integers(0, 9)), max_size=60),
+    levels=st.sets(st.integers(0, 10), min_size=1),
+)
+def test_counting_at_all_levels_at_once_is_counting_at_each(
+    steps: list[tuple[int, int]], levels: set[int]
+) -> None:
+    """With dips, pauses and equal scores."""
+    times_ms = np.cumsum(np.array([0, *(pause for pause, _ in steps)][1:], np.int64)) * STEP_MS
+    scores = Scored(times_ms, np.empty(0), np.array([float(score) for _, score in steps]))
+    tried = np.array(sorted(levels), np.float64)
+
+    found = episode_counts(scores, tried, **RULE)
+
+    assert found.tolist() == [episodes(scores, level, **RULE) for level in tried.tolist()]
 
 
 def test_rarity_rises_with_the_score_and_claims_no_more_than_was_observed() -> None:

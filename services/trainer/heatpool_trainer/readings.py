@@ -42,7 +42,11 @@ def pivot(home: str, series: Iterable[tuple[str, Integers, Floats]]) -> HomeSeri
     parts = list(series)
     if not parts:
         return HomeSeries(home, np.empty(0, np.int64), {})
-    timestamps_ms = np.unique(np.concatenate([part[1] for part in parts]))
+    first = parts[0][1]
+    if all(np.array_equal(part[1], first) for part in parts) and bool(np.all(np.diff(first) > 0)):
+        timestamps_ms = first.copy()  # as loggers send them: all fields of a reading together
+    else:
+        timestamps_ms = np.unique(np.concatenate([part[1] for part in parts]))
     columns: dict[str, Floats] = {}
     for name, times_ms, values in parts:
         column = columns.setdefault(name, np.full(timestamps_ms.size, np.nan))

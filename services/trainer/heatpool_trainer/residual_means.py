@@ -31,9 +31,16 @@ class Means(msgspec.Struct, frozen=True, eq=False):
     """Against the home's own normal, from when it was learnt."""
 
 
-def means(mode: Mode, detector: Detector, steady: Rows) -> Means:
-    """Running means of residuals, one per stride, against the fleet and against the home."""
-    found = residuals(mode, steady)
+def means(mode: Mode, detector: Detector, steady: Rows, found: Floats | None = None) -> Means:
+    """Running means of residuals, one per stride, against the fleet and against the home.
+
+    Args:
+        mode: of the detector.
+        detector: the chain.
+        steady: readings.
+        found: their residuals, if they are known already.
+    """
+    found = residuals(mode, steady) if found is None else found
     home, learnt, widths = _relative(mode, detector.offset, steady, found)
     where, fleet, own = _running_means(
         steady.timestamps_ms,
@@ -104,19 +111,25 @@ def _leverages(lower: Floats, diagonal: Floats, basis: Floats) -> Floats:
 
 
 @compiled
-def _mean(found: Floats, start: int, end: int, means: Floats) -> bool:
+def _mean(found: Floats, start: int, end: int, means: Floats, counts: Integers) -> bool:
     """Means of rows `start` to `end` (exclusive); whether any feature has one."""
+    size = found.shape[1]
+    for feature in range(size):
+        means[feature] = 0.0
+        counts[feature] = 0
+    for row in range(start, end):
+        for feature in range(size):
+            value = found[row, feature]
+            there = not np.isnan(value)
+            means[feature] += value if there else 0.0
+            counts[feature] += there
     measured = False
-    for feature in range(found.shape[1]):
-        total, count = 0.0, 0
-        for row in range(start, end):
-            if not np.isnan(found[row, feature]):
-                total += found[row, feature]
-                count += 1
-        means[feature] = np.nan
-        if 2 * count >= end - start:
-            means[feature] = total / count
+    for feature in range(size):
+        if 2 * counts[feature] >= end - start:
+            means[feature] /= counts[feature]
             measured = True
+        else:
+            means[feature] = np.nan
     return measured
 
 
@@ -136,6 +149,7 @@ def _running_means(  # noqa: PLR0913, PLR0917 - numba takes arrays, not objects
     where = np.empty(size, np.int64)
     fleet_means, home_means = np.empty((size, features)), np.empty((size, features))
     width_means = np.empty(features)
+    counts = np.empty(features, np.int64)
     number = 0
     first = 0
     for i in range(size):
@@ -146,12 +160,12 @@ def _running_means(  # noqa: PLR0913, PLR0917 - numba takes arrays, not objects
             continue
         if number and timestamps_ms[i] - timestamps_ms[where[number - 1]] < stride_ms:
             continue
-        if not _mean(fleet, first, i + 1, fleet_means[number]):
+        if not _mean(fleet, first, i + 1, fleet_means[number], counts):
             continue
         start = max(first, learnt)
         if i + 1 - start >= readings_min:
-            _mean(home, start, i + 1, home_means[number])
-            _mean(widths, start, i + 1, width_means)
+            _mean(home, start, i + 1, home_means[number], counts)
+            _mean(widths, start, i + 1, width_means, counts)
             home_means[number] /= width_means
         else:
             home_means[number] = np.nan

@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 DATA: Final = Path(os.environ.get("HEATPOOL_DATA", ROOT.parent / "shared" / "data"))
 SIMULATED: Final = tuple(f"simulate-{period.name}" for period in recordings.PERIODS)
-JUDGED: Final = tuple(f"fleet-{period.name}" for period in recordings.PERIODS[1:])
-PARTS: Final = (*SIMULATED, "train", *JUDGED, "home", "skab", "lbnl", "baselines", "ablation")
+JUDGED: Final = tuple(f"fleet-{period.name}" for period in recordings.JUDGED)
+PARTS: Final = (
+    *SIMULATED, "train", *JUDGED, "alike", "home", "skab", "lbnl", "baselines", "ablation",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -50,7 +52,7 @@ def main() -> None:
     if unknown := set(chosen) - {*PARTS, "fleet", "page"}:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     if "fleet" in chosen:
-        chosen = [*SIMULATED, "train", *JUDGED, "home", *chosen]
+        chosen = [*SIMULATED, "train", *JUDGED, "alike", "home", *chosen]
     for part in PARTS:
         if part in chosen:
             begin = time.monotonic()
@@ -83,6 +85,7 @@ def _measured(part: str, out: Path, folder: Path) -> msgspec.Struct | None:
     if part in JUDGED:
         return fleet.judge(folder, part, payload.read_bytes(), (_period(part),))
     simple: dict[str, Callable[[], msgspec.Struct | None]] = {
+        "alike": lambda: _alike(folder),
         "home": lambda: at_home.evaluate(folder, payload.read_bytes()),
         "ablation": lambda: ablation.evaluate(folder, lambda title: _variant(out, title)),
         "baselines": lambda: fleet_baselines.evaluate(folder),
@@ -90,6 +93,14 @@ def _measured(part: str, out: Path, folder: Path) -> msgspec.Struct | None:
         "lbnl": lambda: lbnl.evaluate(DATA),
     }
     return simple[part]()
+
+
+def _alike(folder: Path) -> fleet.FleetResult:
+    """Trained in one weather, judged like the others."""
+    homes = store.Files([recordings.healthy_file(folder, recordings.ALIKE)])
+    found = fleet.train(folder, load_catalogue(), TrainingPlan(model=fleet.MODEL), homes)
+    reported = (recordings.WINTER, recordings.SPRING)
+    return fleet.judge(folder, "fleet-alike", found.payload, reported)
 
 
 def _period(part: str) -> recordings.Period:

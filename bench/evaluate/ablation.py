@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from heatpool_contract.detector import Forest, Structure
     from heatpool_trainer.native import Floats, Integers
 
-HOMES: Final = 16
 DAYS: Final = 42
 EVERY: Final = 3
 RIVER_WINDOW: Final = 250
@@ -87,7 +86,7 @@ def titles() -> list[str]:
 
 def evaluate(folder: Path, done: Callable[[str], Path]) -> AblationResult:
     """All variants; each is kept as soon as it is there, so that a run goes on where it ended."""
-    homes = _homes(folder)
+    homes = homes_of(folder)
     results = []
     for variant in variants():
         path = done(variant.title)
@@ -103,10 +102,13 @@ def evaluate(folder: Path, done: Callable[[str], Path]) -> AblationResult:
     return AblationResult(tuple(results))
 
 
-def _homes(folder: Path) -> list[HomeSeries]:
-    path = recordings.healthy_file(folder, recordings.TRAINED)
-    homes = store.load_series(path)[:HOMES]
-    return [select(home, slice(0, DAYS * 1440)) for home in homes]
+def homes_of(folder: Path) -> list[HomeSeries]:
+    """Every second home of each region."""
+    return [
+        select(home, slice(0, DAYS * 1440))
+        for path in recordings.training_files(folder)
+        for home in store.load_series(path)[::2]
+    ]
 
 
 def _profile(catalogue: Catalogue, **changes: object) -> Catalogue:

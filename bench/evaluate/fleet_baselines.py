@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from evaluate import ablation, baselines, fleet, recordings, store
-from evaluate.fleet import FleetResult
+from evaluate.fleet import FleetResult, Seen
 from heatpool_contract.detector import Channel, Mode
 from heatpool_trainer.calibrate import UNREACHABLE, WEEK_MS, calibrate, scored
 from heatpool_trainer.evaluate import ChannelScores
@@ -24,6 +24,7 @@ from heatpool_trainer.readings import HomeSeries
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from heatpool_contract.detector import RarityStep
     from heatpool_trainer.calibrate import Scored
 
 STEP: Final = 5  # minutes
@@ -56,24 +57,20 @@ class Recorded(msgspec.Struct, frozen=True, eq=False):
 
 def evaluate(folder: Path) -> BaselinesResult:
     """All of them, calibrated, and the predecessor's at its fixed threshold."""
-    trained = [
-        _recorded(one)
-        for one in store.load_series(recordings.healthy_file(folder, recordings.TRAINED))
-    ][: ablation.HOMES]
+    trained = [_recorded(one) for one in ablation.homes_of(folder)]
     rows = _arrival(trained)
     quiet = [
         _recorded(one)
         for one in store.load_series(recordings.healthy_file(folder, recordings.CHOICE))
     ]
     period = recordings.WINTER
-    healthy = [_recorded(one) for one in store.load_series(recordings.healthy_file(folder, period))]
-    blocks = recordings.plays(period)[:: ablation.EVERY]
-    played = [
-        _recorded(one)
-        for number in range(0, len(recordings.plays(period)), ablation.EVERY)
-        for one in store.load_series(recordings.block_file(folder, period, number))
+    sound = store.load_series(recordings.healthy_file(folder, period))
+    healthy = [_recorded(one) for one in sound]
+    twins = dict(zip(period.homes, sound, strict=True))
+    pairs = [
+        (play, _recorded(one)) for play, one in fleet.acting(folder, period, twins, ablation.EVERY)
     ]
-    plays = [play for block in blocks for play in block]
+    plays, played = [play for play, _ in pairs], [one for _, one in pairs]
     results = []
     for name, scorer in baselines.ALL:
         everything = [*quiet, *healthy, *played]
@@ -88,13 +85,16 @@ def evaluate(folder: Path) -> BaselinesResult:
             episodes_per_week_max=EPISODES_PER_WEEK_MAX,
             debounce_ms=DEBOUNCE_MS,
             age_ms_max=AGE_MS_MAX,
-        ).threshold
-        levels = [(f"{name}, calibrated", limit)]
+        )
+        levels = [(f"{name}, calibrated", limit.threshold)]
         if scorer in {baselines.minmax_trees, baselines.standard_trees}:
             levels.append((f"{name}, at 0.7", (baselines.PREDECESSOR_THRESHOLD - low) * unit))
         rest = smooth[len(quiet) :]
-        results += [_judged(title, level, healthy, played, plays, rest) for title, level in levels]
-    last = _judged("always alarming", -1.0, healthy, played, plays, rest)
+        results += [
+            _judged(title, level, limit.rarity, len(trained), healthy, played, plays, rest)
+            for title, level in levels
+        ]
+    last = _judged("always alarming", -1.0, (), len(trained), healthy, played, plays, rest)
     return BaselinesResult((*results, last))
 
 
@@ -110,11 +110,9 @@ def _recorded(series: HomeSeries) -> Recorded:
 
 
 def _arrival(homes: list[Recorded]) -> Floats:
-    """The newest rows of all homes in the order in which they would arrive."""
-    limit = int(homes[0].series.timestamps_ms[0]) + ablation.DAYS * 86_400_000
-    kept = [one.timestamps_ms < limit for one in homes]
-    times_ms = np.concatenate([one.timestamps_ms[k] for one, k in zip(homes, kept, strict=True)])
-    rows = np.concatenate([one.rows[k] for one, k in zip(homes, kept, strict=True)])
+    """The newest rows of all homes in the order of arrival, had all begun at once."""
+    times_ms = np.concatenate([one.timestamps_ms - one.series.timestamps_ms[0] for one in homes])
+    rows = np.concatenate([one.rows for one in homes])
     return np.asarray(rows[np.argsort(times_ms, kind="stable")][-ROWS_MAX:])
 
 
@@ -126,9 +124,11 @@ def _weeks(one: Recorded) -> float:
     return float(one.series.timestamps_ms[-1] - one.series.timestamps_ms[0]) / WEEK_MS
 
 
-def _judged(
+def _judged(  # noqa: PLR0913, PLR0917 - a detector, its level, and what it is held to
     title: str,
     threshold: float,
+    rarity: tuple[RarityStep, ...],
+    homes: int,
     healthy: list[Recorded],
     played: list[Recorded],
     plays: list[recordings.Play],
@@ -147,21 +147,23 @@ def _judged(
         smoothing_ms=SMOOTHING_MS,
         threshold=min(threshold, UNREACHABLE),
         debounce_ms=DEBOUNCE_MS,
+        rarity=rarity,
     )
     period = recordings.WINTER
-    said = [[ChannelScores(MODE, channel, one)] for one in smooth]
+    said = [Seen({"heating/home": ChannelScores(MODE, channel, one)}, {}) for one in smooth]
     usual = dict(zip(period.homes, said, strict=False))
     return FleetResult(
         title=title,
         payload_bytes=0,
-        training_homes=ablation.HOMES,
-        thresholds={"heating/home": threshold},
+        training_homes=homes,
+        thresholds={"heating/home": float(threshold)},
+        idle=0,  # told beside the ablation, which has the same plays
         outcomes=tuple(
-            fleet.outcome_of(play, period, one.series, scores, usual[play.home])
-            for play, one, scores in zip(plays, played, said[len(healthy) :], strict=True)
+            fleet.outcome_of(play, period, one.series, seen, usual[play.home])
+            for play, one, seen in zip(plays, played, said[len(healthy) :], strict=True)
         ),
         healthy=tuple(
-            fleet.healthy_home(home, period, one.series, scores)
-            for home, one, scores in zip(period.homes, healthy, said, strict=False)
+            fleet.healthy_home(home, period, one.series, seen)
+            for home, one, seen in zip(period.homes, healthy, said, strict=False)
         ),
     )

@@ -57,11 +57,16 @@ def write(out: Path) -> Path:
     """Write the page; returns where it is."""
     out.mkdir(parents=True, exist_ok=True)
     shown: list[Table | Path] = []
-    found = [_load(out, f"fleet-{one.name}", FleetResult) for one in recordings.PERIODS[1:]]
+    found = [_load(out, f"fleet-{one.name}", FleetResult) for one in recordings.JUDGED]
     judged = [one for one in found if one is not None]
     if judged and any(one.title != "fleet-choice" for one in judged):
         plots.fleet_found(judged, out / "fleet.png")
-        shown += [tables.fleet_overview(judged), out / "fleet.png", tables.fleet_scenarios(judged)]
+        alike = _load(out, "alike", FleetResult)
+        shown += [
+            tables.fleet_overview(judged, alike),
+            out / "fleet.png",
+            tables.fleet_scenarios(judged),
+        ]
     if len(judged) < len(found):
         shown.append(tables.missing("Fleet", "`make evaluate PARTS=fleet` has not finished"))
     if home := _load(out, "home", HomeResult):

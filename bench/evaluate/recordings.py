@@ -53,11 +53,17 @@ class Period(msgspec.Struct, frozen=True):
         return self.start_s + ONSET_DAYS * DAY_S
 
 
-TRAINED: Final = Period("train", TRAINING, 3, JANUARY_S, 84.0, 0)
+TRAINED: Final = tuple(  # homes of four regions that joined at other times; twelve weeks each
+    Period(f"region{k}", TRAINING[8 * k :][:8], 3 + k, JANUARY_S + days * DAY_S, 84.0, 0)
+    for k, days in enumerate((0, -80, -40, 25))
+)
+ALIKE: Final = Period("train", TRAINING, 3, JANUARY_S, 84.0, 0)
+"""All of them in one weather: what a pool is that began last winter in one valley."""
 CHOICE: Final = Period("choice", CHOOSING, 21, JANUARY_S + 30 * DAY_S, 36.0, 1)
 WINTER: Final = Period("winter", REPORTED, 31, JANUARY_S + 12 * DAY_S, 36.0, 3)
 SPRING: Final = Period("spring", REPORTED, 32, JANUARY_S + 62 * DAY_S, 36.0, 3)
-PERIODS: Final = (TRAINED, CHOICE, WINTER, SPRING)
+JUDGED: Final = (CHOICE, WINTER, SPRING)
+PERIODS: Final = (*TRAINED, ALIKE, *JUDGED)
 
 
 class Play(msgspec.Struct, frozen=True):
@@ -91,6 +97,11 @@ def name_of(home: int) -> str:
 def healthy_file(folder: Path, period: Period) -> Path:
     """Where the healthy recordings of a period are."""
     return folder / f"{period.name}-healthy.npz"
+
+
+def training_files(folder: Path) -> list[Path]:
+    """Where the homes are that train."""
+    return [healthy_file(folder, region) for region in TRAINED]
 
 
 def block_file(folder: Path, period: Period, number: int) -> Path:
@@ -130,6 +141,7 @@ def _record(
 def sizes() -> str:
     """The split in words."""
     return (
-        f"{len(TRAINING)} homes train (and calibrate, by cross-fitting), {len(CHOOSING)} others "
-        f"decided design questions, {len(REPORTED)} others are reported; blocks of {BLOCK_HOMES}"
+        f"{len(TRAINING)} homes of {len(TRAINED)} regions train (and calibrate, by cross-fitting), "
+        f"{len(CHOOSING)} others decided design questions, {len(REPORTED)} others are reported; "
+        f"blocks of {BLOCK_HOMES}"
     )

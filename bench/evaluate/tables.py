@@ -5,6 +5,7 @@ In: results of the parts. Out: `Table`s. Guarantee: what is missing is a table t
 
 from __future__ import annotations
 
+import collections
 import itertools
 import math
 from typing import TYPE_CHECKING, Final
@@ -97,7 +98,7 @@ def lbnl_tables(result: LbnlResult) -> list[Table]:
 
 
 FLEET_HEADER: Final = (
-    "", "plays", "found", "moderate and severe", "light", "AUC", "AUC, moderate and severe",
+    "", "plays", "found", "moderate and severe", "light", "AUC", "AUC, all channels", "AUC, light",
     "median delay h", "false alarms a pump-week", "alarms by chance",
 )  # fmt: skip
 
@@ -105,26 +106,27 @@ FLEET_HEADER: Final = (
 def fleet_row(title: str, outcomes: Sequence[Outcome], healthy: Sequence[Healthy]) -> tuple[
     str, ...
 ]:  # fmt: skip
-    """A release in one line."""
+    """A release in one line; AUC and delay of moderate and severe faults where not said."""
     heavy = [one for one in outcomes if one.level != "light"]
     light = [one for one in outcomes if one.level == "light"]
-    everything, apart = fleet.summary(outcomes), fleet.summary(heavy)
+    everything, apart, slight = (fleet.summary(one) for one in (outcomes, heavy, light))
     return (
         title,
         str(len(outcomes)),
         _percent(everything.found),
         _percent(apart.found),
-        _percent(fleet.summary(light).found),
-        f"{everything.area:.3f}",
+        _percent(slight.found),
         f"{apart.area:.3f}",
+        f"{apart.pump_area:.3f}",
+        f"{slight.area:.3f}",
         _hours(apart.delay_hours),
         f"{fleet.false_per_week(healthy):.2f}",
         _percent(fleet.by_chance(healthy)),
     )
 
 
-def fleet_overview(results: Sequence[FleetResult]) -> Table:
-    """Per period, and the reported ones together."""
+def fleet_overview(results: Sequence[FleetResult], alike: FleetResult | None) -> Table:
+    """Per period, the reported ones together, and what came of training in one weather."""
     reported = [one for one in results if one.title != "fleet-choice"]
     rows = [
         fleet_row(
@@ -135,14 +137,19 @@ def fleet_overview(results: Sequence[FleetResult]) -> Table:
     ]
     rows += [fleet_row(one.title.removeprefix("fleet-"), one.outcomes, one.healthy)
              for one in results]  # fmt: skip
+    if alike is not None:
+        rows.append(fleet_row("reported, trained in one weather", alike.outcomes, alike.healthy))
     weeks = sum(h.weeks for one in reported for h in one.healthy)
     first = results[0]
     return Table(
         "Fleet: unseen homes in unseen weather",
         FLEET_HEADER,
         tuple(rows),
-        f"Trained on {first.training_homes} homes; {weeks:.0f} healthy pump-weeks reported. "
-        "'choice' are the homes that design questions were decided on.",
+        f"Trained on {first.training_homes} homes; {weeks:.0f} healthy pump-weeks reported, and "
+        f"{sum(one.idle for one in reported)} plays left out, in whose weather the fault did "
+        "nothing. 'choice' are the homes that design questions were decided on. AUC and delay: "
+        "moderate and severe; heating against the home's own normal, then hour by hour the rarest "
+        "that any channel says. Found, false alarms: residuals, days and rules together.",
     )
 
 
@@ -166,14 +173,16 @@ def fleet_scenarios(results: Sequence[FleetResult]) -> Table:
                     str(figures.number),
                     _percent(figures.found),
                     f"{figures.area:.3f}",
+                    f"{figures.pump_area:.3f}",
                     _hours(figures.delay_hours),
                     f"{days[len(days) // 2]:.1f}" if days else "-",
+                    _finders(some),
                 )
             )
     return Table(
         "Fleet: per fault and grade",
-        ("fault", "grade", "level", "plays", "found", "AUC", "median delay, h of heating",
-         "median delay, days"),
+        ("fault", "grade", "level", "plays", "found", "AUC", "AUC, all channels",
+         "median delay, h of heating", "median delay, days", "found by"),
         tuple(rows),
         "AUC: heating channel against the home's own normal, faulty days against the same days of "
         "the same home without the fault. Found: any channel, debounced, within seven days.",
@@ -235,6 +244,12 @@ def text(table: Table) -> str:
         for row in everything
     ]
     return "\n".join(itertools.chain([table.title], lines, [table.remark, ""]))
+
+
+def _finders(outcomes: Sequence[Outcome]) -> str:
+    """The channel or rule that found most of them."""
+    number = collections.Counter(name for one in outcomes for name in one.by)
+    return ", ".join(f"{name} {times}" for name, times in number.most_common(2))
 
 
 def _swept(row: Row) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 In: numbers of homes. Out: lines for people, and JSON. Guarantee: the trainer's own child process
 trains what a real VictoriaMetrics exports; the homes' readings are copies of a few simulated ones,
 moved by a little noise of their own, because it is the amount that is measured here and not the
-quality; memory is that of the training and its helpers, sampled.
+quality; memory is that of the training and its helpers, sampled, what they share counted once.
 
     python bench/trainer/trainer_bench.py --homes 50 100 200 --days 30 --json .bench/trainer.json
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -69,7 +70,9 @@ class Took(NamedTuple):
     """One training."""
 
     seconds: float
-    rss_mib: float
+    cpu_s: float
+    """Of the training and its helpers; on a machine with other work a steadier measure."""
+    mib_max: float
     stages: dict[str, float]
     trained: Trained
 
@@ -89,10 +92,16 @@ class Result(msgspec.Struct):
     def add(self, what: str, took: Took, homes: int) -> None:
         """Print and remember one training."""
         stages = {f"{name}_s": seconds for name, seconds in took.stages.items()}
-        self.figures[what] = {"s": took.seconds, "rss_mib": took.rss_mib, **stages}
+        self.figures[what] = {
+            "s": took.seconds,
+            "cpu_s": took.cpu_s,
+            "mib_max": took.mib_max,
+            **stages,
+        }
         print(
             f"{what}: {took.seconds:.1f} s ({took.seconds / homes:.2f} s a home), "
-            f"{took.rss_mib:.0f} MiB, {took.trained.outcome} {took.trained.reasons}, "
+            f"processor {took.cpu_s:.1f} s, {took.mib_max:.0f} MiB, "
+            f"{took.trained.outcome} {took.trained.reasons}, "
             f"{took.trained.days_exported} days exported, {took.trained.days_kept} kept"
         )
         parts = (f"{name} {seconds:.1f} s" for name, seconds in took.stages.items())
@@ -191,15 +200,24 @@ async def trained(url: str, homes: int, days: int, folder: Path, *, kept: bool) 
         stage, since = progress.stage.partition(" ")[0], now
 
     with _Memory() as memory:
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), _children_s()
         outcome = await child.run(job, told)
-        seconds = time.perf_counter() - began
+        seconds, cpu_s = time.perf_counter() - began, _children_s() - worked
     told(Progress("end", 1.0))
-    return Took(seconds, memory.mib_max, stages, outcome)
+    return Took(seconds, cpu_s, memory.mib_max, stages, outcome)
+
+
+def _children_s() -> float:
+    """Processor time of children that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class _Memory:
-    """Sum of the resident sets of the training and its helpers, as high as it gets."""
+    """Sum of the proportional sets of the training and its helpers, as high as it gets.
+
+    Helpers are forked: their resident sets count what they share with the training again.
+    """
 
     mib_max = 0.0
 
@@ -220,7 +238,7 @@ class _Memory:
             for process in own.children(recursive=True):
                 try:
                     if "victoria" not in process.name():
-                        total += process.memory_info().rss
+                        total += process.memory_full_info().pss
                 except psutil.Error:
                     continue  # ended meanwhile
             self.mib_max = max(self.mib_max, total / 2**20)

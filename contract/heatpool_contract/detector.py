@@ -188,7 +188,7 @@ class Mode(Data, frozen=True, kw_only=True):
     channels: Annotated[tuple[Channel, ...], Meta(max_length=8)] = ()
 
 
-class OffsetRule(Data, frozen=True, kw_only=True):
+class OffsetRule(Data, frozen=True, kw_only=True, omit_defaults=True):
     """When a home's own normal (`own_normal`) has been learnt and freezes, per mode."""
 
     span_ms_min: Duration
@@ -197,6 +197,9 @@ class OffsetRule(Data, frozen=True, kw_only=True):
     """Steady readings."""
     block_readings: Readings
     """Steady readings whose mean is one observation."""
+    doubt: Annotated[float, Meta(ge=0.0, le=1e6)] = 0.0
+    """Observations that the errors of one stand for: errors of the same day are alike. Weighs how
+    little a home has learnt at an operating point (`own_normal.Trust`); 0 = trusted everywhere."""
 
 
 class SelfTest(Data, frozen=True, kw_only=True):
@@ -234,7 +237,8 @@ class Detector(Data, frozen=True, kw_only=True, omit_defaults=True):
     trained_from_ms: int
     trained_to_ms: int
     interval_ms: Period
-    """Usual distance of readings; one closer than `spacing_ms_min` is passed over."""
+    """Usual distance of readings; one closer than `spacing_ms_min` is passed over, and what comes
+    more often in the long run (`Scorer.observe`)."""
     spacing_ms_min: Duration
     gap_ms_max: Period
     """A longer silence breaks the steady state."""

@@ -10,10 +10,17 @@ Ridge regression of block means on the terms of the reference. The penalty of a 
 of block means over the variance of that term's coefficient between homes, which makes the solution
 the posterior mean of a normal model (empirical Bayes); for a constant it is the familiar
 n / (n + penalty) of the mean.
+
+The same model says how far the own normal can be trusted where the home has not learnt: at terms x
+its variance is that of block means times x' (X'X + penalty)^-1 x. A mean against it is divided by
+sqrt(1 + doubt times that) (Rasmussen and Williams 2006, section 2.1, the predictive variance of
+Bayesian linear regression): a home that learnt in mild weather says little about the first frost,
+and it says it quietly.
 """
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -21,7 +28,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heatpool_contract.detector import Mode, OffsetRule
+    from heatpool_contract.detector import Mode, OffsetRule, Target
 
 OWN_SHARE_MIN: Final = 0.1
 """A home whose own normal lies below this share of the reference has no ratio to it."""
@@ -124,17 +131,37 @@ def evaluate(coefficients: Sequence[float], terms: Sequence[float]) -> float:
     return total
 
 
-def solve_ridge(
-    gram: Sequence[float], moments: Sequence[float], penalty: Sequence[float]
-) -> list[float]:
-    """Solve (G + diag(penalty)) a = m by Cholesky without square roots (L D L').
+class Trust:
+    """How far a home's own normal can be trusted at an operating point; made when it is frozen."""
+
+    def __init__(self, targets: Sequence[Target], own: OwnNormal, doubt: float) -> None:
+        """Factor (X'X + penalty) of every target."""
+        self._doubt = doubt
+        self._factors = [
+            factored(gram, target.home_penalty)
+            for gram, target in zip(own.gram, targets, strict=True)
+        ]
+
+    def widths(self, terms: Sequence[float]) -> list[float]:
+        """Per target sqrt(1 + doubt x' (X'X + penalty)^-1 x): 1 where the home has learnt much."""
+        if not self._doubt:
+            return [1.0] * len(self._factors)
+        return [
+            sqrt(1.0 + self._doubt * leverage(lower, diagonal, terms))
+            for lower, diagonal in self._factors
+        ]
+
+
+def factored(
+    gram: Sequence[float], penalty: Sequence[float]
+) -> tuple[list[list[float]], list[float]]:
+    """L and D of G + diag(penalty) = L D L' (Cholesky without square roots).
 
     Args:
         gram: lower triangle of G, row by row; positive semidefinite.
-        moments: m.
         penalty: above zero, which makes the sum definite.
     """
-    size = len(moments)
+    size = len(penalty)
     lower = [[0.0] * size for _ in range(size)]
     diagonal = [0.0] * size
     entry = 0
@@ -150,7 +177,31 @@ def solve_ridge(
             total -= lower[i][k] * lower[i][k] * diagonal[k]
         diagonal[i] = total
         entry += 1
+    return lower, diagonal
+
+
+def leverage(
+    lower: Sequence[Sequence[float]], diagonal: Sequence[float], terms: Sequence[float]
+) -> float:
+    """X' (L D L')^-1 x."""
+    solved: list[float] = []
+    total = 0.0
+    for i, term in enumerate(terms):
+        value = term
+        for k in range(i):
+            value -= lower[i][k] * solved[k]
+        solved.append(value)
+        total += value * value / diagonal[i]
+    return total
+
+
+def solve_ridge(
+    gram: Sequence[float], moments: Sequence[float], penalty: Sequence[float]
+) -> list[float]:
+    """Solve (G + diag(penalty)) a = m; arguments as of `factored`, m as `moments`."""
+    lower, diagonal = factored(gram, penalty)
     solution = list(moments)
+    size = len(solution)
     for i in range(size):
         for k in range(i):
             solution[i] -= lower[i][k] * solution[k]

@@ -85,6 +85,8 @@ class ModeState(msgspec.Struct):
     fleet: Window
     home: Window
     scored_ms: int | None = None
+    widths: Window = msgspec.field(default_factory=Window)
+    """Of the rows in `home`: in what each is measured (`own_normal.Trust`)."""
 
 
 class ScorerState(msgspec.Struct):
@@ -94,6 +96,8 @@ class ScorerState(msgspec.Struct):
     previous: dict[str, float] = {}
     """Fields with a rate limit, from the last reading."""
     last_ms: int | None = None
+    due_ms: int | None = None
+    """When the next reading is due, by the detector's interval."""
     mode: int | None = None
     steady_since_ms: int | None = None
     cycle: list[float] = msgspec.field(default_factory=cycles.initial)

@@ -19,7 +19,7 @@ import msgspec
 from heatpool_contract.beside import Watcher
 from heatpool_contract.channel_scoring import CompiledChannel
 from heatpool_contract.explanation import Circumstance, Contribution, contribution
-from heatpool_contract.own_normal import evaluate
+from heatpool_contract.own_normal import Trust, evaluate
 from heatpool_contract.reading import Reader, holds
 from heatpool_contract.reference import MINUTE_MS, references, residuals, terms
 from heatpool_contract.scorer_state import ChannelState, ScorerState, fits, initial_state
@@ -63,6 +63,7 @@ class Scorer:
             any(channel.relative_to == "home" for channel in mode.channels)
             for mode in detector.modes
         ]
+        self._trust: list[Trust | None] = [None] * len(detector.modes)
         days = detector.cycle
         known = self.state.cycle_scorer
         self._watcher = Watcher(
@@ -132,6 +133,25 @@ class Scorer:
             return Reason.OUT_OF_ORDER
         elif timestamp_ms - last_ms < self.detector.spacing_ms_min:
             return Reason.TOO_SOON
+        return self._ahead(timestamp_ms)
+
+    def _ahead(self, timestamp_ms: int) -> Reason | None:
+        """Whether the home sends more often than the detector counts; else when the next is due.
+
+        Means are over numbers of readings: of a home that sends twice as often they would be half
+        as long. A reading may come early by the spacing, and a late one delays no other.
+        """
+        interval_ms, spacing_ms = self.detector.interval_ms, self.detector.spacing_ms_min
+        due_ms = self.state.due_ms
+        if not spacing_ms:
+            return None
+        soonest_ms = timestamp_ms + interval_ms - spacing_ms
+        if due_ms is None:
+            self.state.due_ms = soonest_ms
+        elif timestamp_ms < due_ms - spacing_ms:
+            return Reason.TOO_SOON
+        else:
+            self.state.due_ms = max(due_ms + interval_ms, soonest_ms)
         return None
 
     def _forget_time(self) -> None:
@@ -187,6 +207,7 @@ class Scorer:
         state.fleet.take(mode, timestamp_ms, row)
         if state.own.frozen is not None:
             state.home.take(mode, timestamp_ms, state.own.relative(mode, basis, row))
+            state.widths.take(mode, timestamp_ms, [*self._trusted(index).widths(basis)])
         last_ms = state.scored_ms
         if last_ms is not None and timestamp_ms - last_ms < self.detector.stride_ms:
             return NotScored(Reason.BETWEEN, mode.name)
@@ -200,7 +221,7 @@ class Scorer:
         said: list[tuple[ChannelScore, CompiledChannel, list[float]]] = []
         for compiled, memory in zip(self._channels[index], state.channels, strict=True):
             at_home = compiled.channel.relative_to == "home"
-            seen = state.home.means(mode) if at_home else means
+            seen = self._doubted(index) if at_home else means
             if seen is not None and any(value is not None for value in seen):
                 vector = compiled.imputed(seen)
                 raw = compiled.score(vector)
@@ -219,6 +240,25 @@ class Scorer:
             contributions=parts,
             circumstances=self._circumstances(mode, values) if parts else (),
         )
+
+    def _doubted(self, index: int) -> list[float | None] | None:
+        """Running means against the home's own normal, as far as it can be trusted."""
+        mode, state = self.detector.modes[index], self.state.modes[index]
+        means, widths = state.home.means(mode), state.widths.means(mode)
+        if means is None or widths is None:
+            return None
+        return [
+            None if value is None or width is None else value / width
+            for value, width in zip(means, widths, strict=True)
+        ]
+
+    def _trusted(self, index: int) -> Trust:
+        """Follows from the state of the mode, once its own normal is frozen."""
+        trust, mode = self._trust[index], self.detector.modes[index]
+        if trust is None:
+            own = self.state.modes[index].own
+            trust = self._trust[index] = Trust(mode.targets, own, self.detector.offset.doubt)
+        return trust
 
     def _judge(
         self,
@@ -243,8 +283,10 @@ class Scorer:
         self, index: int, compiled: CompiledChannel, vector: list[float], basis: list[float]
     ) -> tuple[Contribution, ...]:
         mode, own = self.detector.modes[index], self.state.modes[index].own.frozen
-        expected = references(mode, basis)
+        expected, shown = references(mode, basis), vector
         if compiled.channel.relative_to == "home" and own is not None:
+            widths = self.state.modes[index].widths.means(mode) or [1.0] * len(vector)
+            shown = [value * (width or 1.0) for value, width in zip(vector, widths, strict=True)]
             for feature, target in enumerate(mode.targets):
                 offset = evaluate(own[feature], basis)
                 expected[feature] = (
@@ -259,7 +301,7 @@ class Scorer:
                 self._quantities[mode.targets[feature].field],
                 mode.targets[feature],
                 expected[feature],
-                vector[feature],
+                shown[feature],
                 drops[feature][0],
             )
             for feature in order

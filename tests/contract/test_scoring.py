@@ -8,6 +8,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from simulators.small_detector import MINUTE_MS, START_MS, reading, small
 
 from heatpool_contract.channel_scoring import CompiledForest
 from heatpool_contract.explanation import Circumstance, sentence
-from heatpool_contract.own_normal import solve_ridge
+from heatpool_contract.own_normal import Trust, factored, leverage, solve_ridge
 from heatpool_contract.scorer_state import ScorerState
 from heatpool_contract.scoring import Scorer, StateMismatch
 from heatpool_contract.self_testing import self_test
@@ -322,6 +323,61 @@ def test_the_ridge_solution_has_no_gradient(
     for i in range(3):
         left = sum(full[i][j] * solution[j] for j in range(3)) + penalty[i] * solution[i]
         assert left == pytest.approx(moments[i], abs=1e-6)
+
+
+@given(
+    rows=st.lists(st.tuples(*[st.floats(-1, 1)] * 3), max_size=30),
+    penalty=st.tuples(*[st.floats(0.01, 100)] * 3),
+    terms=st.tuples(*[st.floats(-1, 1)] * 3),
+)
+def test_leverage_is_the_variance_of_what_was_learnt(
+    rows: list[tuple[float, ...]], penalty: tuple[float, ...], terms: tuple[float, ...]
+) -> None:
+    """X' (G + diag(penalty))^-1 x, as a general solver has it; more rows never raise it."""
+    gram = [sum(r[i] * r[j] for r in rows) for i in range(3) for j in range(i + 1)]
+    matrix = np.array(rows).reshape(len(rows), 3)
+    inverse = np.linalg.inv(matrix.T @ matrix + np.diag(penalty))
+
+    found = leverage(*factored(gram, penalty), terms)
+
+    assert found == pytest.approx(float(np.array(terms) @ inverse @ np.array(terms)), rel=1e-6)
+    assert found <= leverage(*factored([0.0] * 6, penalty), terms) * (1 + 1e-9)
+
+
+def test_where_a_home_has_not_learnt_its_own_normal_is_doubted() -> None:
+    """Hardly where it learnt, plainly beyond; without doubt, nowhere."""
+    scorer = Scorer(DETECTOR)
+    run(scorer, range(300))
+    own, targets = scorer.state.modes[1].own, DETECTOR.modes[1].targets
+    blocks = own.gram[0][0]
+    usual = [own.gram[0][i * (i + 1) // 2] / blocks for i in range(6)]
+    beyond = [1.0, 3.0, 0.0, 9.0, 0.0, 0.0]
+
+    assert blocks > 10
+    trust = Trust(targets, own, 4.0)
+    assert max(trust.widths(usual)) < 1.2
+    assert min(trust.widths(beyond)) > 1.5
+    assert Trust(targets, own, 0.0).widths(beyond) == [1.0] * 3
+
+
+def test_doubt_makes_a_score_quiet_and_leaves_its_words_true() -> None:
+    """The same fault is less odd to a home that doubts itself, and as many percent."""
+    rule = msgspec.structs.replace(DETECTOR.offset, doubt=4.0)
+    found: list[dict[int, Score]] = []
+    for detector in (DETECTOR, msgspec.structs.replace(DETECTOR, offset=rule)):
+        scorer = Scorer(detector)
+        run(scorer, range(300))
+        after = scores(run(scorer, range(300, 500), cop=0.8))
+        found.append({one.timestamp_ms: one for one in after if one.leading.over})
+    at_ms = min(found[0].keys() & found[1].keys())
+    sure, doubting = (one[at_ms] for one in found)
+    said, again = (
+        {part.feature: part.own for part in one.contributions} for one in (sure, doubting)
+    )
+
+    assert doubting.leading.raw < sure.leading.raw
+    assert doubting.contributions[0].feature == "cop"
+    assert again == pytest.approx(said, rel=1e-9)
 
 
 def test_an_explanation_reads_like_a_sentence_in_both_languages() -> None:

@@ -12,6 +12,7 @@ from heatpool_trainer.calibrate import (
     WEEK_MS,
     Scored,
     calibrate,
+    episode_counts,
     episodes,
     over_threshold,
     scored,
@@ -75,6 +76,39 @@ def test_the_budget_is_kept_and_used(seed: int, budget: float) -> None:
     assert counted <= found.episodes <= budget * weeks
     rarer = [step for step in found.rarity if step.score > found.threshold]
     assert all(step.weeks >= weeks / max(1, found.episodes) for step in rarer)
+
+
+def test_against_the_fleet_homes_are_counted_and_not_episodes() -> None:
+    """One odd home in ten that alarms now and then keeps the budget, and is one home too many."""
+    odd = one([*[0.9] * 4, 0.1], [*range(0, 4 * STEP_MS, STEP_MS), 5 * STEP_MS])
+    homes = [one([0.1] * 9), *[one([0.2] * 9)] * 8, odd]
+
+    by_episodes, by_homes = (
+        calibrate(
+            homes, pump_weeks=100.0, episodes_per_week_max=0.02, homes_share_max=share, **RULE
+        )
+        for share in (1.0, 0.05)
+    )
+
+    assert episodes(odd, by_episodes.threshold, **RULE) == by_episodes.episodes == 1
+    assert episodes(odd, by_homes.threshold, **RULE) == by_homes.episodes == 0
+
+
+@given(
+    steps=st.lists(st.tuples(st.sampled_from([1, 2, 50, 500]), st.integers(0, 9)), max_size=60),
+    levels=st.sets(st.integers(0, 10), min_size=1),
+)
+def test_counting_at_all_levels_at_once_is_counting_at_each(
+    steps: list[tuple[int, int]], levels: set[int]
+) -> None:
+    """With dips, pauses and equal scores."""
+    times_ms = np.cumsum(np.array([0, *(pause for pause, _ in steps)][1:], np.int64)) * STEP_MS
+    scores = Scored(times_ms, np.empty(0), np.array([float(score) for _, score in steps]))
+    tried = np.array(sorted(levels), np.float64)
+
+    found = episode_counts(scores, tried, **RULE)
+
+    assert found.tolist() == [episodes(scores, level, **RULE) for level in tried.tolist()]
 
 
 def test_rarity_rises_with_the_score_and_claims_no_more_than_was_observed() -> None:

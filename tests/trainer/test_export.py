@@ -28,9 +28,8 @@ def recording() -> HomeSeries:
     stamps = FIRST * DAY_MS + (np.arange(4 * 144) + 1) * 600_000
     chance = np.random.default_rng(1)
     late = np.where(np.arange(stamps.size) > 400, chance.integers(0, 999, stamps.size) / 8, np.nan)
-    series = HomeSeries(
-        secrets.token_hex(16), stamps, {"x": chance.integers(0, 999, stamps.size) / 8, "late": late}
-    )
+    x, y = chance.integers(0, 999, (2, stamps.size)) / 8
+    series = HomeSeries(secrets.token_hex(16), stamps, {"w": x, "x": y, "late": late})
     return select(series, (stamps < stamps[200]) | (stamps > stamps[230]))
 
 

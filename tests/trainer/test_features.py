@@ -59,7 +59,7 @@ def test_bulk_scores_equal_the_clients_bit_for_bit(
 
 def test_the_first_mode_that_fits_is_taken(homes: list[HomeSeries], candidate: Candidate) -> None:
     """The status codes of the simulation end up in the modes of the catalogue."""
-    series = thinned(homes[0], candidate.detector.spacing_ms_min)
+    series = thinned(homes[0], candidate.detector)
 
     found = features.values(candidate.detector, series)
 
@@ -75,7 +75,7 @@ def test_steady_means_settled_running_and_calm(
     homes: list[HomeSeries], candidate: Candidate
 ) -> None:
     """No steady reading within ten minutes of a start, and none while the speed changes."""
-    series = thinned(homes[0], candidate.detector.spacing_ms_min)
+    series = thinned(homes[0], candidate.detector)
     found = features.values(candidate.detector, series)
     heating = [mode.name for mode in candidate.detector.modes].index("heating")
     steady = np.flatnonzero(found.steady & (found.modes == heating))

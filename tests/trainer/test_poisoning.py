@@ -131,14 +131,14 @@ def test_many_rejected_homes_are_for_somebody_to_look_at(candidate: Candidate) -
     assert "accepted.homes_rejected" in {figure.name for figure in looked_at.figures}
 
 
-@pytest.mark.slow  # two processes compile the loops anew
+@pytest.mark.slow  # a whole training more
 def test_several_processes_make_the_same_bytes(
     homes: list[HomeSeries], candidate: Candidate, catalogue: Catalogue
 ) -> None:
     """How many hands there are does not matter."""
     stages: set[str] = set()
-    with Crew(2, lambda stage, _share: stages.add(stage)) as crew:
-        found = rebuild(homes, PLAN, catalogue, crew)
+    crew = Crew(2, lambda stage, _share: stages.add(stage))
+    found = rebuild(homes, PLAN, catalogue, crew)
 
     assert isinstance(found, Candidate)
     assert found.payload == candidate.payload

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from simulators.small_detector import START_MS, reading, small
 
 from heatpool_contract.reading import Reader
+from heatpool_contract.scoring import Scorer
+from heatpool_contract.verdict import NotScored, Reason
 from heatpool_trainer.readings import HomeSeries, pivot, segments, thinned
 
 if TYPE_CHECKING:
@@ -59,19 +63,38 @@ def test_unsorted_series_are_sorted() -> None:
     assert found.columns["a"].tolist() == [1.0, 2.0, 3.0]
 
 
-@given(gaps=st.lists(st.integers(1, 100), min_size=1, max_size=50), spacing_ms=st.integers(0, 60))
-def test_thinning_keeps_what_the_scorer_keeps(gaps: list[int], spacing_ms: int) -> None:
-    """A reading is kept if it is far enough from the last one kept."""
-    times_ms = np.cumsum(gaps)
-    expected = [int(times_ms[0])]
-    for time_ms in times_ms[1:].tolist():
-        if time_ms - expected[-1] >= spacing_ms:
-            expected.append(time_ms)
+@given(
+    gaps_s=st.lists(st.integers(1, 150), min_size=1, max_size=60),
+    spacing_s=st.sampled_from([0, 30, 60]),
+)
+def test_thinning_keeps_what_the_scorer_keeps(gaps_s: list[int], spacing_s: int) -> None:
+    """Reading by reading, and no more of them than the interval allows."""
+    detector = msgspec.structs.replace(small(), spacing_ms_min=spacing_s * 1_000)
+    times_ms = START_MS + 1_000 * np.cumsum(gaps_s)
+    scorer = Scorer(detector)
+    expected = [
+        time_ms
+        for time_ms in times_ms.tolist()
+        if (answer := scorer.observe(time_ms, reading(0)))
+        and not (isinstance(answer, NotScored) and answer.reason is Reason.TOO_SOON)
+    ]
 
-    kept = thinned(HomeSeries("home", times_ms, {"a": times_ms.astype(float)}), spacing_ms)
+    kept = thinned(HomeSeries("home", times_ms, {"a": times_ms.astype(float)}), detector)
 
     assert kept.timestamps_ms.tolist() == expected
     assert kept.columns["a"].tolist() == expected
+    if spacing_s:
+        assert len(expected) <= 3 + sum(gaps_s) / 60
+
+
+@given(shift_s=st.lists(st.integers(-14, 14), min_size=2, max_size=60))
+def test_jitter_loses_no_reading(shift_s: list[int]) -> None:
+    """A logger that means to send every minute, and is early or late by up to a quarter of it."""
+    times_ms = START_MS + 1_000 * (60 * np.arange(1, len(shift_s) + 1) + np.array(shift_s))
+
+    kept = thinned(HomeSeries("home", times_ms, {}), small())
+
+    assert kept.timestamps_ms.size == len(shift_s)
 
 
 def test_parts_of_a_recording_are_the_recording() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from heatpool_contract.detector import Detector
     from heatpool_contract.watches import WearRule
+    from heatpool_trainer.native import Integers
     from heatpool_trainer.readings import HomeSeries
 
 
@@ -29,20 +30,21 @@ def score_days(detector: Detector, series: HomeSeries) -> list[ChannelScores]:
     """Scores of the last 24 hours at the end of every hour."""
     if detector.cycle is None:
         return []
-    found = features.values(detector, thinned(series, detector.spacing_ms_min))
+    found = features.values(detector, thinned(series, detector))
     days = day_rows(series.home, detector.cycle.rule, found, detector.gap_ms_max)
     return score_home(detector.cycle.detector, days)
 
 
+def raised_ms(detector: Detector, series: HomeSeries) -> dict[str, Integers]:
+    """By rule: the times at which it is raised; only those that are."""
+    found = features.values(detector, thinned(series, detector))
+    raised = {one.name: raised_in(one, found, detector.gap_ms_max) for one in detector.rules}
+    return {name: found.timestamps_ms[where] for name, where in raised.items() if where.any()}
+
+
 def first_raised_ms(detector: Detector, series: HomeSeries) -> dict[str, int]:
     """By rule: when it is first raised; only those that are."""
-    found = features.values(detector, thinned(series, detector.spacing_ms_min))
-    firsts = {}
-    for rule in detector.rules:
-        raised = raised_in(rule, found, detector.gap_ms_max)
-        if raised.any():
-            firsts[rule.name] = int(found.timestamps_ms[raised.argmax()])
-    return firsts
+    return {name: int(times[0]) for name, times in raised_ms(detector, series).items()}
 
 
 def worn(detector: Detector, series: HomeSeries) -> dict[str, WearState]:
@@ -72,7 +74,7 @@ def _residuals(
     """What wear looks at: of every followed mode, names and running means."""
     if detector.wear is None:
         return
-    found = features.values(detector, thinned(series, detector.spacing_ms_min))
+    found = features.values(detector, thinned(series, detector))
     for index, mode in enumerate(detector.modes):
         if any(one.mode == mode.name for one in detector.wear.targets):
             means = residual_means.means(mode, detector, features.rows(mode, index, found))

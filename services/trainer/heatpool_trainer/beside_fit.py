@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from heatpool_trainer.catalogue import Catalogue
     from heatpool_trainer.crew import Crew
-    from heatpool_trainer.cross_fit import HomeInputs
     from heatpool_trainer.features import Values
     from heatpool_trainer.plan import Candidate, TrainingPlan
+    from heatpool_trainer.shelf import AnyInputs
     from heatpool_trainer.survey import Survey
 
 
@@ -87,7 +87,7 @@ def added(  # noqa: PLR0913, PLR0917 - the channels are the meeting point of all
     catalogue: Catalogue,
     outlined: Outline,
     looks: Mapping[str, Look],
-    homes: Sequence[HomeInputs],
+    homes: Sequence[AnyInputs],
     plan: TrainingPlan,
     crew: Crew,
 ) -> Candidate:

@@ -53,6 +53,7 @@ def calibrate(
     episodes_per_week_max: float,
     debounce_ms: int,
     age_ms_max: int,
+    homes_share_max: float = 1.0,
 ) -> Calibration:
     """Lowest threshold whose episodes, and those of all higher ones, stay within the budget.
 
@@ -62,15 +63,20 @@ def calibrate(
         episodes_per_week_max: budget of the channel.
         debounce_ms: of the channel.
         age_ms_max: of the mode; a longer pause starts the debounce anew.
+        homes_share_max: of the entries that may have any episode at all.
     """
     levels = _levels(homes)
-    found = [
-        sum(episodes(one, level, debounce_ms=debounce_ms, age_ms_max=age_ms_max) for one in homes)
-        for level in levels
-    ]
-    counts = np.maximum.accumulate(np.array(found[::-1]))[::-1]  # falling with the level
+    found, alarmed = np.zeros(levels.size, np.int64), np.zeros(levels.size, np.int64)
+    for one in homes:
+        counted = episode_counts(one, levels, debounce_ms=debounce_ms, age_ms_max=age_ms_max)
+        found += counted
+        alarmed += counted > 0
+    counts, alarmed = _falling(found), _falling(alarmed)
     budget = episodes_per_week_max * pump_weeks
-    within = int(np.searchsorted(-counts, -budget))  # the first level that keeps it
+    within = max(  # the first level that keeps both
+        int(np.searchsorted(-counts, -budget)),
+        int(np.searchsorted(-alarmed, -homes_share_max * len(homes))),
+    )
     return Calibration(
         threshold=float(levels[within]),
         rarity=_rarity(levels, counts, pump_weeks),
@@ -86,10 +92,23 @@ def episodes(scored: Scored, threshold: float, *, debounce_ms: int, age_ms_max: 
     return int(_episodes(scored.timestamps_ms, over, EPISODE_GAP_MS))
 
 
+def episode_counts(
+    scored: Scored, levels: Floats, *, debounce_ms: int, age_ms_max: int
+) -> Integers:
+    """The same at every level; they rise."""
+    times_ms = scored.timestamps_ms
+    return _counts(times_ms, scored.smoothed, levels, debounce_ms, age_ms_max, EPISODE_GAP_MS)
+
+
 def scored(timestamps_ms: Integers, raw: Floats, *, smoothing_ms: int, age_ms_max: int) -> Scored:
     """Smooth the raw scores of one home as the client does."""
     smoothed = _smoothed(timestamps_ms, raw, smoothing_ms, age_ms_max)
     return Scored(timestamps_ms, raw, smoothed)
+
+
+def _falling(counts: Integers) -> Integers:
+    """Of every level the most that it or a higher one has."""
+    return np.maximum.accumulate(counts[::-1])[::-1]
 
 
 def _levels(homes: Sequence[Scored]) -> Floats:
@@ -98,7 +117,9 @@ def _levels(homes: Sequence[Scored]) -> Floats:
     if not pooled.size:
         return np.array([UNREACHABLE])
     tail = np.geomspace(1.0, 1.0 / (pooled.size + 1), LEVELS)
-    levels = np.unique(np.quantile(pooled, 1.0 - tail, method="higher"))
+    pooled.sort()  # in place: a fleet's scores are many
+    places = np.ceil((pooled.size - 1) * (1.0 - tail)).astype(np.int64)
+    levels = np.unique(pooled[places])
     return np.append(levels, np.nextafter(levels[-1], 2.0))
 
 
@@ -154,3 +175,44 @@ def _episodes(timestamps_ms: Integers, over: Bools, gap_ms: int) -> int:
                 number += 1
             last = timestamps_ms[i]
     return number
+
+
+@compiled
+def _counts(
+    timestamps_ms: Integers,
+    smoothed: Floats,
+    levels: Floats,
+    debounce_ms: int,
+    age_ms_max: int,
+    gap_ms: int,
+) -> Integers:
+    """Episodes of one home at every level: `_episodes` of `over_threshold`, for rising levels.
+
+    Only what reached the level before is looked at again: of levels dense in the tail, few scores
+    reach many.
+    """
+    counts = np.zeros(levels.size, np.int64)
+    kept = np.arange(smoothed.size)
+    size = smoothed.size
+    for place in range(levels.size):
+        left, number = 0, 0
+        before = np.int64(-2)
+        since, last = np.int64(0), np.int64(0)
+        for k in range(size):
+            i = kept[k]
+            if smoothed[i] < levels[place]:
+                continue
+            kept[left] = i
+            left += 1
+            if i != before + 1 or timestamps_ms[i] - timestamps_ms[before] > age_ms_max:
+                since = timestamps_ms[i]
+            before = i
+            if timestamps_ms[i] - since >= debounce_ms:
+                if number == 0 or timestamps_ms[i] - last > gap_ms:
+                    number += 1
+                last = timestamps_ms[i]
+        counts[place] = number
+        size = left
+        if size == 0:
+            break
+    return counts

@@ -80,6 +80,8 @@ class Profile(_Data, frozen=True, kw_only=True):
     offset_min: float
     """and in steady operation."""
     offset_block: float
+    """Observations, and for how many of them the errors of one stand."""
+    offset_doubt: float = 0.0
     squash: float
     home_channel: bool
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from heatpool_contract.detector import Channel, Structure
     from heatpool_trainer.crew import Crew
-    from heatpool_trainer.cross_fit import Finished, HomeInputs
+    from heatpool_trainer.cross_fit import Finished
     from heatpool_trainer.design import Design
     from heatpool_trainer.plan import TrainingPlan
+    from heatpool_trainer.shelf import AnyInputs
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -36,7 +37,7 @@ class Made(msgspec.Struct, frozen=True):
 def channels_of(
     models: Sequence[Detector],
     outline: Design,
-    homes: Sequence[HomeInputs],
+    homes: Sequence[AnyInputs],
     plan: TrainingPlan,
     crew: Crew,
 ) -> Made:

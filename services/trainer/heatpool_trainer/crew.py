@@ -6,16 +6,18 @@ depend on how many hands there are; a process whose parent is gone ends by itsel
 
 from __future__ import annotations
 
+import gc
+import itertools
 import os
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from types import TracebackType
+    from pathlib import Path
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,45 +30,49 @@ def silent(_stage: str, _share: float) -> None:
 
 
 class Crew:
-    """`processes` of them; use as context manager. With 1 everything happens here."""
+    """`processes` of them; with 1 everything happens here.
 
-    def __init__(self, processes: int = 1, tell: Callable[[str, float], None] = silent) -> None:
+    The others are forked when a stage has items for them, and end with the stage: they have what
+    this process has imported and compiled, hold no memory of their own for it, and leave what they
+    took to the next stage.
+    """
+
+    def __init__(
+        self,
+        processes: int = 1,
+        tell: Callable[[str, float], None] = silent,
+        folder: Path | None = None,
+    ) -> None:
         self.processes = processes
         self.tell = tell
-        self._pool = (
-            ProcessPoolExecutor(
-                processes,
-                mp_context=get_context("spawn"),
-                initializer=_watch_parent,
-                initargs=(os.getpid(),),
-            )
-            if processes > 1
-            else None
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        self.folder = folder
+        """For results that are too large to be handed over, or kept in memory."""
 
     def each(self, stage: str, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """Results in order; with several processes, function and items must be picklable."""
         self.tell(stage, 0.0)
-        if self._pool is None:
+        if self.processes == 1:
             yield from map(function, items)
             return
-        found = list(items)
+        there = iter(items)
+        # The first here, so that what is compiled for it need not be compiled by every helper.
+        yield from map(function, itertools.islice(there, 1))
+        found = list(there)
+        if not found:
+            return
         chunk = max(1, min(CHUNK_MAX, len(found) // (4 * self.processes)))
-        for number, result in enumerate(self._pool.map(function, found, chunksize=chunk), 1):
-            self.tell(stage, number / len(found))
-            yield result
+        pool = ProcessPoolExecutor(
+            self.processes,
+            mp_context=get_context("fork"),
+            initializer=_settle,
+            initargs=(os.getpid(),),
+        )
+        try:
+            for number, result in enumerate(pool.map(function, found, chunksize=chunk), 1):
+                self.tell(stage, number / len(found))
+                yield result
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def beside(self, stage: str, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """As `each`, in threads: for compiled loops, which let go of the interpreter."""
@@ -77,10 +83,13 @@ class Crew:
             return list(threads.map(function, items))
 
 
-def _watch_parent(parent: int) -> None:
+def _settle(parent: int) -> None:
+    """In a new helper: leave alone what is shared with the parent, and end with it."""
+
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(ORPHAN_S)
         os._exit(1)
 
+    gc.freeze()  # a collection would touch, hence copy, every object
     threading.Thread(target=watch, daemon=True, name="watch-parent").start()

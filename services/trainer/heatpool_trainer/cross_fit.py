@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from heatpool_trainer.crew import Crew
     from heatpool_trainer.features import Values
     from heatpool_trainer.plan import TrainingPlan
+    from heatpool_trainer.shelf import AnyInputs
 
 LEARNING_SPANS_MIN: Final = 3  # of the offset rule, one of which learning takes
 HOME_SHARE_MAX: Final = 0.2  # of the mass; of six homes and more, as five have a fifth each
@@ -52,9 +53,22 @@ class HomeInputs(msgspec.Struct, frozen=True, eq=False):
     to_ms: int
     inputs: list[list[dict[str, Inputs]]]
 
+    @property
+    def models(self) -> int:
+        """Number of them."""
+        return len(self.inputs)
+
+    def seen(self, model: int, mode: int, kind: str) -> Inputs:
+        """What one channel sees under one model."""
+        return self.inputs[model][mode][kind]
+
+    def rows(self, model: int, mode: int, kind: str) -> int:
+        """How many vectors that are."""
+        return len(self.inputs[model][mode][kind].vectors)
+
 
 def home_inputs(
-    models: Sequence[Detector], found: Values, fold: int, plan: TrainingPlan
+    models: Sequence[Detector], values: Values, fold: int, plan: TrainingPlan
 ) -> HomeInputs:
     """Run one home's readings through all models.
 
@@ -64,21 +78,23 @@ def home_inputs(
 
     Args:
         models: those of the folds, then the one of all homes.
-        found: the home's values.
+        values: of the home.
         fold: to which it belongs; under this model all vectors are kept, for calibration.
         plan: how many vectors to keep under the others, how often to learn.
     """
     modes = range(len(models[0].modes))
-    steady = [features.rows(models[0].modes[index], index, found) for index in modes]
-    starts_ms = _starts_ms(found.timestamps_ms, models[0].offset.span_ms_min, plan.learnings_max)
+    steady = [features.rows(models[0].modes[index], index, values) for index in modes]
+    starts_ms = _starts_ms(values.timestamps_ms, models[0].offset.span_ms_min, plan.learnings_max)
     inputs = []
     for number, model in enumerate(models):
         per_mode = []
         for mode, rows in zip(model.modes, steady, strict=True):
-            learnt = [
-                residual_means.means(mode, model, features.since(rows, start_ms))
-                for start_ms in starts_ms
-            ]
+            found = features.residuals(mode, rows)
+            learnt = []
+            for start_ms in starts_ms:
+                later = features.since(rows, start_ms)
+                own = found[len(found) - len(later.targets) :]
+                learnt.append(residual_means.means(mode, model, later, own))
             whole = learnt[0]
             limit = len(whole.fleet) if number == fold else plan.vectors_per_home_max
             part = limit if number == fold else max(1, limit // len(learnt))
@@ -86,7 +102,7 @@ def home_inputs(
             fleet = _thinned(whole.fleet_timestamps_ms, whole.fleet, limit)
             per_mode.append({"home": _joined(homes), "fleet": fleet})
         inputs.append(per_mode)
-    to_ms = int(found.timestamps_ms[-1]) if found.timestamps_ms.size else 0
+    to_ms = int(values.timestamps_ms[-1]) if values.timestamps_ms.size else 0
     return HomeInputs(fold, to_ms, inputs)
 
 
@@ -118,7 +134,7 @@ class Trees(msgspec.Struct, frozen=True):
 
 
 def finish(  # noqa: PLR0913, PLR0917 - a channel is the meeting point of all of these
-    homes: Sequence[HomeInputs],
+    homes: Sequence[AnyInputs],
     index: int,
     mode: Mode,
     blank: Channel,
@@ -139,7 +155,7 @@ def finish(  # noqa: PLR0913, PLR0917 - a channel is the meeting point of all of
         episodes_per_week_max: alarm budget of this channel.
         crew: works on several folds at once.
     """
-    folds = len(homes[0].inputs) - 1
+    folds = homes[0].models - 1
     kind = blank.relative_to
     training, share = training_vectors(homes, index, kind, plan)
     vectors = sum(len(one) for one in training)
@@ -147,29 +163,22 @@ def finish(  # noqa: PLR0913, PLR0917 - a channel is the meeting point of all of
         return None
 
     def one_fold(fold: int) -> _Fold:
-        rest = [one.inputs[fold][index][kind].vectors for one in homes if one.fold != fold]
+        rest = [one.seen(fold, index, kind).vectors for one in homes if one.fold != fold]
         if not any(len(one) for one in rest):
             return _Fold(None, [], 0.0, 0)
         model = channel_fit.fit(blank, _equal(rest, share), trees.structures, trees.chosen)
-        seen = [
-            (one.to_ms, [*one.inputs[fold][index][kind].pieces()])
-            for one in homes
-            if one.fold == fold
-        ]
-        return _Fold(
-            model,
-            [
-                score(model, trees.structures, one, mode)
-                for _to_ms, pieces in seen
-                for one in pieces
-            ],
-            sum(
-                (to_ms - int(one.timestamps_ms[0])) / WEEK_MS
-                for to_ms, pieces in seen
-                for one in pieces
-            ),
-            sum(len(pieces) > 0 for _to_ms, pieces in seen),
-        )
+        held_out: list[Scored] = []
+        weeks, seen = 0.0, 0
+        for one in homes:
+            if one.fold != fold:
+                continue
+            pieces = [*one.seen(fold, index, kind).pieces()]
+            for piece in pieces:
+                found = score(model, trees.structures, piece, mode)
+                held_out.append(msgspec.structs.replace(found, raw=found.smoothed))  # half as large
+                weeks += (one.to_ms - int(piece.timestamps_ms[0])) / WEEK_MS
+            seen += len(pieces) > 0
+        return _Fold(model, held_out, weeks, seen)
 
     found = crew.beside(f"calibrate {mode.name} {blank.name}", one_fold, range(folds))
     calibration = calibrate(
@@ -178,6 +187,7 @@ def finish(  # noqa: PLR0913, PLR0917 - a channel is the meeting point of all of
         episodes_per_week_max=episodes_per_week_max,
         debounce_ms=blank.debounce_ms,
         age_ms_max=mode.mean_age_ms_max,
+        homes_share_max=plan.fleet_homes_share_max if kind == "fleet" else 1.0,
     )
     homes_unseen = sum(fold.homes for fold in found)
     calibration = msgspec.structs.replace(calibration, homes=homes_unseen)
@@ -203,12 +213,13 @@ def finish(  # noqa: PLR0913, PLR0917 - a channel is the meeting point of all of
 
 
 def training_vectors(
-    homes: Sequence[HomeInputs], index: int, kind: str, plan: TrainingPlan
+    homes: Sequence[AnyInputs], index: int, kind: str, plan: TrainingPlan
 ) -> tuple[list[Floats], int]:
     """What each home that has any adds to the masses, and how much that may be."""
-    everything = [one.inputs[-1][index][kind].vectors for one in homes]
-    share = _share([len(one) for one in everything], plan.vectors_per_home_max)
-    return _equal(everything, share), share
+    all_homes = homes[0].models - 1
+    numbers = [one.rows(all_homes, index, kind) for one in homes]
+    share = _share(numbers, plan.vectors_per_home_max)
+    return _equal([one.seen(all_homes, index, kind).vectors for one in homes], share), share
 
 
 def score(channel: Channel, structures: Sequence[Structure], seen: Inputs, mode: Mode) -> Scored:

@@ -71,7 +71,6 @@ def train(
         plan,
         trees=plan.cycle_trees,
         height=plan.cycle_height,
-        learnings_max=1,  # a day a row: a recording is too short to learn in parts of it
     )
     design = cycle_design.design_of(recipe, chosen, main)
     bare = reference_models.with_placeholders(design)
@@ -86,13 +85,12 @@ def train(
         )
         for fold in range(plan.folds + 1)
     ]
-    inputs = [
-        cross_fit.home_inputs(models, found[name], k % plan.folds, plan)
-        for k, name in enumerate(names)
-    ]
     floors = {one.name: one.floor for one in recipe.features}
     sizes = np.array([floors[name] for name, _ in design.modes[0].targets])
-    floored = [_floored(one, sizes, place) for place, one in enumerate(inputs)]
+    floored = [
+        _floored(cross_fit.home_inputs(models, found[name], k % plan.folds, plan), sizes, k)
+        for k, name in enumerate(names)
+    ]
     return _finished(recipe, rule, models[-1], design, floored, main, plan, crew)
 
 

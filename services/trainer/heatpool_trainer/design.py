@@ -255,4 +255,5 @@ def _offset_rule(profile: Profile, pace: _Pace) -> OffsetRule:
         span_ms_min=pace.duration_ms(profile.offset_span),
         readings_min=pace.readings(profile.offset_min),
         block_readings=pace.readings(profile.offset_block),
+        doubt=profile.offset_doubt,
     )

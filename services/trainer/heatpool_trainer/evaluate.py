@@ -57,7 +57,7 @@ class ChannelScores(msgspec.Struct, frozen=True, eq=False):
 
 def score_home(detector: Detector, series: HomeSeries) -> list[ChannelScores]:
     """Score a recording from its beginning, as a client does that starts with it."""
-    found = features.values(detector, thinned(series, detector.spacing_ms_min))
+    found = features.values(detector, thinned(series, detector))
     scores = []
     for index, mode in enumerate(detector.modes):
         if not mode.channels:

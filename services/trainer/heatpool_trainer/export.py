@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
+from heatpool_chassis.victoria import times
 from heatpool_trainer.readings import HomeSeries, joined, pivot, select
 
 if TYPE_CHECKING:
@@ -129,19 +130,16 @@ async def _fingerprints(
 async def _exported(
     store: Victoria, model: str, installation: str, first: int, end: int
 ) -> HomeSeries:
-    parts: list[tuple[str, Integers, Floats]] = [
-        (
-            series.metric["__name__"].removeprefix(SERIES_PREFIX),
-            np.array(series.timestamps, dtype=np.int64),
-            np.array(series.values, dtype=np.float64),
-        )
-        async for series in store.export(
-            # VictoriaMetrics 1.79.5 leaves out a block that begins at the very end.
-            _selector(model, installation),
-            first * DAY_MS + 1,
-            end * DAY_MS + 1,
-        )
-    ]
+    parts: list[tuple[str, Integers, Floats]] = []
+    written, times_ms = b"", np.empty(0, np.int64)
+    # VictoriaMetrics 1.79.5 leaves out a block that begins at the very end.
+    start_ms, end_ms = first * DAY_MS + 1, end * DAY_MS + 1
+    async for line in store.export_lines(_selector(model, installation), start_ms, end_ms):
+        if bytes(line.timestamps) != written:  # else those of the series before, and read already
+            written = bytes(line.timestamps)
+            times_ms = np.array(times(line), np.int64)
+        name = line.metric["__name__"].removeprefix(SERIES_PREFIX)
+        parts.append((name, times_ms, np.array(line.values, np.float64)))
     # The store exports in no promised order; pivot lets the later piece win.
     parts.sort(key=lambda part: (part[0], int(part[1][0]) if part[1].size else 0))
     return pivot(installation, parts)

@@ -116,17 +116,10 @@ def since(steady: Rows, from_ms: int) -> Rows:
 
 def terms(mode: Mode, conditioners: Floats) -> Floats:
     """Basis of the regression at every row, shape (n, terms)."""
-    scaled = [
-        (2.0 * conditioners[:, i] - one.low - one.high) / (one.high - one.low)
-        for i, one in enumerate(mode.conditioners)
-    ]
-    basis = np.ones((len(conditioners), len(mode.terms)))
-    for column, (first, second) in enumerate(mode.terms):
-        if first >= 0:
-            basis[:, column] = scaled[first]
-        if second >= 0:
-            basis[:, column] *= scaled[second]
-    return basis
+    low = np.array([one.low for one in mode.conditioners])
+    high = np.array([one.high for one in mode.conditioners])
+    pairs = np.array(mode.terms, np.int64).reshape(-1, 2)
+    return _terms(conditioners, low, high, pairs)
 
 
 def residuals(mode: Mode, steady: Rows) -> Floats:
@@ -147,28 +140,21 @@ def residuals(mode: Mode, steady: Rows) -> Floats:
 
 def evaluated(coefficients: Sequence[float], basis: Floats) -> Floats:
     """Sum of coefficient times term at every row, in the client's order."""
-    total = np.zeros(len(basis))
-    for coefficient, term in zip(coefficients, basis.T, strict=True):
-        total += coefficient * term
-    return total
+    return _sums(basis, np.array(coefficients))
 
 
 def whitened(channel: Channel, vectors: Floats) -> Floats:
     """Impute and whiten, shape (n, features)."""
-    complete = np.where(np.isnan(vectors), np.array(channel.imputed), vectors)
-    offsets = complete - np.array(channel.centre)
-    result: Floats = np.zeros_like(offsets)
-    for i in range(len(channel.centre)):
-        for j in range(len(channel.centre)):
-            result[:, i] += channel.whitening[i * len(channel.centre) + j] * offsets[:, j]
-    return result
+    size = len(channel.centre)
+    matrix = np.array(channel.whitening).reshape(size, size)
+    imputed, centre = np.array(channel.imputed), np.array(channel.centre)
+    return _whitened(np.ascontiguousarray(vectors), imputed, centre, matrix)
 
 
 def squashed(channel: Channel, vectors: Floats) -> Floats:
     """Impute, whiten, scale and squash, shape (n, features) within [0, 1]."""
-    z = (whitened(channel, vectors) - np.array(channel.median)) / np.array(channel.scale)
-    found: Floats = 0.5 + 0.5 * z / (channel.squash + np.abs(z))
-    return found
+    white = whitened(channel, vectors)
+    return _squashed(white, np.array(channel.median), np.array(channel.scale), channel.squash)
 
 
 def median(column: Floats) -> float:
@@ -180,6 +166,60 @@ def median(column: Floats) -> float:
     if ordered.size % 2:
         return float(ordered[middle])
     return float((ordered[middle - 1] + ordered[middle]) * 0.5)
+
+
+@compiled
+def _sums(matrix: Floats, coefficients: Floats) -> Floats:
+    result = np.zeros(matrix.shape[0])
+    for row in range(matrix.shape[0]):
+        for i in range(coefficients.size):
+            result[row] += coefficients[i] * matrix[row, i]
+    return result
+
+
+@compiled
+def _terms(conditioners: Floats, low: Floats, high: Floats, pairs: Integers) -> Floats:
+    rows, size = conditioners.shape
+    basis = np.ones((rows, len(pairs)))
+    scaled = np.empty(size)
+    for row in range(rows):
+        for i in range(size):
+            scaled[i] = (2.0 * conditioners[row, i] - low[i] - high[i]) / (high[i] - low[i])
+        for column in range(len(pairs)):
+            first, second = pairs[column]
+            if first >= 0:
+                basis[row, column] = scaled[first]
+            if second >= 0:
+                basis[row, column] *= scaled[second]
+    return basis
+
+
+@compiled
+def _whitened(vectors: Floats, imputed: Floats, centre: Floats, matrix: Floats) -> Floats:
+    rows, size = vectors.shape
+    result = np.empty((rows, size))
+    offsets = np.empty(size)
+    for row in range(rows):
+        for j in range(size):
+            value = vectors[row, j]
+            offsets[j] = (imputed[j] if np.isnan(value) else value) - centre[j]
+        for i in range(size):
+            total = 0.0
+            for j in range(size):
+                total += matrix[i, j] * offsets[j]
+            result[row, i] = total
+    return result
+
+
+@compiled
+def _squashed(white: Floats, median: Floats, scale: Floats, squash: float) -> Floats:
+    rows, size = white.shape
+    result = np.empty((rows, size))
+    for row in range(rows):
+        for i in range(size):
+            z = (white[row, i] - median[i]) / scale[i]
+            result[row, i] = 0.5 + 0.5 * z / (squash + abs(z))
+    return result
 
 
 def _matrix(columns: list[Floats], chosen: Bools) -> Floats:

@@ -11,6 +11,7 @@ last `window_size` vectors; here one window holds the whole training set.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-LANES: Final = 8
+LANES: Final = 8  # of `_leaves`
 """Vectors that go down a tree side by side: each step waits for memory, so eight wait at once."""
+BLOCK: Final = 64 * LANES
+"""Vectors that all trees see before the next ones come: so many stay in the nearest cache."""
+FORESTS_KEPT: Final = 32
+"""Prepared to score, half a megabyte each: a channel's are asked for home by home."""
 
 
 def structure(features: int, trees: int, height: int, seed: int) -> Structure:
@@ -45,8 +50,7 @@ def count_masses(trees: Structure, vectors: Floats) -> Integers:
         trees: with F features.
         vectors: shape (n, F).
     """
-    feature, threshold = _splits(trees)
-    return _count(_blocked(vectors), len(vectors), feature, threshold, trees.height)
+    return _count(_blocked(vectors), len(vectors), *_rooted(trees), trees.height)
 
 
 def forest(index: int, masses: Integers) -> Forest:
@@ -62,11 +66,8 @@ def scores(structures: Sequence[Structure], forests: Sequence[Forest], vectors: 
     blocks = _blocked(vectors)
     for one in forests:
         trees = structures[one.structure]
-        masses = np.frombuffer(one.r_mass, "<u4").reshape(trees.trees, -1).astype(np.float64)
-        feature, threshold = _splits(trees)
-        mass_min = SIZE_LIMIT_SHARE * one.window_size
-        sums = _path_sums(blocks, feature, threshold, masses, trees.height, mass_min)[: len(total)]
-        total = total + (1 - sums / float(masses.size * one.window_size))
+        sums = _path_sums(blocks, *_prepared(trees, one), trees.height)[: len(total)]
+        total = total + (1 - sums / float(trees.trees * all_nodes(trees.height) * one.window_size))
     return total / len(forests)
 
 
@@ -142,6 +143,20 @@ def _splits(trees: Structure) -> tuple[Integers, Floats]:
     return feature, np.frombuffer(trees.threshold, "<f8").reshape(shape).astype(np.float64)
 
 
+def _rooted(trees: Structure) -> tuple[Integers, Floats]:
+    """Splits with the root at 1, as small as they can be: they compete for the nearest cache."""
+    feature, threshold = _splits(trees)
+    before = ((0, 0), (1, 0))
+    return np.pad(feature, before).astype(np.uint8), np.pad(threshold, before)
+
+
+@lru_cache(maxsize=FORESTS_KEPT)
+def _prepared(trees: Structure, one: Forest) -> tuple[Integers, Floats, Floats]:
+    """Splits with the root at 1, and what is summed on the way to each leaf."""
+    masses = np.frombuffer(one.r_mass, "<u4").reshape(trees.trees, -1).astype(np.float64)
+    return *_rooted(trees), _leaf_sums(masses, trees.height, SIZE_LIMIT_SHARE * one.window_size)
+
+
 class _Node(Protocol):
     """A node of river's trees; inner ones have `feature`, `threshold` and `children`, too."""
 
@@ -169,58 +184,79 @@ def _blocked(vectors: Floats) -> Floats:
 
 
 @compiled
+def _leaves(
+    vectors: Floats, first: int, split: Integers, limit: Floats, height: int
+) -> tuple[np.uint64, ...]:
+    """The nodes that `LANES` vectors reach at the bottom, the root being 1.
+
+    Written out, and without a sign, because the compiler then keeps them in registers.
+    """
+    a, b, c, d = vectors[first], vectors[first + 1], vectors[first + 2], vectors[first + 3]
+    e, f, g, h = vectors[first + 4], vectors[first + 5], vectors[first + 6], vectors[first + 7]
+    k = m = n = o = p = q = r = s = np.uint64(1)
+    for _ in range(height):
+        k = k + k + np.uint64(not a[split[k]] < limit[k])
+        m = m + m + np.uint64(not b[split[m]] < limit[m])
+        n = n + n + np.uint64(not c[split[n]] < limit[n])
+        o = o + o + np.uint64(not d[split[o]] < limit[o])
+        p = p + p + np.uint64(not e[split[p]] < limit[p])
+        q = q + q + np.uint64(not f[split[q]] < limit[q])
+        r = r + r + np.uint64(not g[split[r]] < limit[r])
+        s = s + s + np.uint64(not h[split[s]] < limit[s])
+    return k, m, n, o, p, q, r, s
+
+
+@compiled
 def _count(
     vectors: Floats, rows: int, feature: Integers, threshold: Floats, height: int
 ) -> Integers:
-    trees, inner = feature.shape
-    masses = np.zeros((trees, 2 * inner + 1), np.int64)
-    nodes = np.zeros(LANES, np.int64)
+    trees, nodes = feature.shape
+    masses = np.zeros((trees, 2 * nodes), np.int64)  # the root at 1
+    for start in range(0, rows, BLOCK):
+        for tree in range(trees):
+            for first in range(start, min(start + BLOCK, rows), LANES):
+                place = first
+                for node in _leaves(vectors, first, feature[tree], threshold[tree], height):
+                    masses[tree, node] += place < rows
+                    place += 1
     for tree in range(trees):
-        split, limit = feature[tree], threshold[tree]
-        for first in range(0, rows, LANES):
-            nodes[:] = 0
-            for _ in range(height):
-                for lane in range(LANES):
-                    node = nodes[lane]
-                    right = not vectors[first + lane, split[node]] < limit[node]
-                    nodes[lane] = 2 * node + 1 + right
-            for lane in range(min(LANES, rows - first)):
-                masses[tree, nodes[lane]] += 1
-        for node in range(inner - 1, -1, -1):
-            masses[tree, node] = masses[tree, 2 * node + 1] + masses[tree, 2 * node + 2]
-    return masses
+        for inner in range(nodes - 1, 0, -1):
+            masses[tree, inner] = masses[tree, 2 * inner] + masses[tree, 2 * inner + 1]
+    return masses[:, 1:].copy()
+
+
+@compiled
+def _leaf_sums(masses: Floats, height: int, mass_min: float) -> Floats:
+    """What a vector that reaches a leaf has summed on its way, up to the first node too light.
+
+    Masses times powers of two, hence whole numbers: the same in whatever order they are added.
+    """
+    leaves = 2**height
+    sums = np.empty((masses.shape[0], leaves))
+    for tree in range(masses.shape[0]):
+        for leaf in range(leaves):
+            total, weight = 0.0, 1.0
+            for depth in range(height + 1):
+                mass = masses[tree, (leaves + leaf) // 2 ** (height - depth) - 1]
+                total += mass * weight
+                if mass < mass_min:
+                    break
+                weight *= 2.0
+            sums[tree, leaf] = total
+    return sums
 
 
 @compiled
 def _path_sums(
-    vectors: Floats,
-    feature: Integers,
-    threshold: Floats,
-    masses: Floats,
-    height: int,
-    mass_min: float,
+    vectors: Floats, feature: Integers, threshold: Floats, leaves: Floats, height: int
 ) -> Floats:
     sums = np.zeros(vectors.shape[0])
-    nodes = np.zeros(LANES, np.int64)
-    for tree in range(feature.shape[0]):
-        split, limit, mass = feature[tree], threshold[tree], masses[tree]
-        for first in range(0, vectors.shape[0], LANES):
-            nodes[:] = 0
-            weight = 1.0
-            for depth in range(height + 1):
-                walking = 0
-                for lane in range(LANES):
-                    node = nodes[lane]
-                    if node < 0:
-                        continue
-                    sums[first + lane] += mass[node] * weight
-                    if depth == height or mass[node] < mass_min:
-                        nodes[lane] = -1
-                        continue
-                    right = not vectors[first + lane, split[node]] < limit[node]
-                    nodes[lane] = 2 * node + 1 + right
-                    walking += 1
-                if walking == 0:
-                    break
-                weight *= 2.0
+    below = np.uint64(leaves.shape[1])
+    for start in range(0, vectors.shape[0], BLOCK):
+        for tree in range(feature.shape[0]):
+            for first in range(start, min(start + BLOCK, vectors.shape[0]), LANES):
+                place = first
+                for node in _leaves(vectors, first, feature[tree], threshold[tree], height):
+                    sums[place] += leaves[tree, node - below]
+                    place += 1
     return sums

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from heatpool_trainer.crew import Crew
 
-HOMES_AT_ONCE: Final = 4  # of one process, one after the other: a connection is not made for each
+HOMES_AT_ONCE: Final = 8  # of one process, one after the other: a connection is not made for each
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from heatpool_trainer import cross_fit, features, reference_models
+from heatpool_trainer import cross_fit, features, reference_models, shelf
 from heatpool_trainer.beside_fit import Look, Outline, look
 from heatpool_trainer.cleaning import Cleaned, clean, impossible
-from heatpool_trainer.cross_fit import HomeInputs
 from heatpool_trainer.design import COVERAGE_MIN
 from heatpool_trainer.readings import HomeSeries, segments, thinned
+from heatpool_trainer.shelf import AnyInputs
 from heatpool_trainer.spool import StoredHome
 from heatpool_trainer.survey import Survey, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from heatpool_contract.detector import Detector
     from heatpool_trainer.catalogue import Catalogue
@@ -40,7 +41,7 @@ class First(msgspec.Struct, frozen=True):
 class Third(msgspec.Struct, frozen=True, eq=False):
     """The third look."""
 
-    inputs: dict[str, HomeInputs]
+    inputs: dict[str, AnyInputs]
     impossible: int
     beside: dict[str, Look]
     """What the other channels see of the home."""
@@ -74,10 +75,12 @@ def third_look(  # noqa: PLR0913, PLR0917 - what is the same for all homes comes
     folds: Mapping[str, int],
     outlined: Outline,
     plan: TrainingPlan,
+    folder: Path | None,
     home: HomeSeries | StoredHome,
 ) -> Third:
-    """Running means of residuals under every model."""
-    inputs, beside, blanked = {}, {}, 0
+    """Running means of residuals under every model; in the folder, if there is one."""
+    inputs: dict[str, AnyInputs] = {}
+    beside, blanked = {}, 0
     whole = loaded(home)
     for sent, (series, found) in zip(
         _cut(whole, parts), _values(catalogue, parts, models[-1], whole), strict=True
@@ -85,8 +88,9 @@ def third_look(  # noqa: PLR0913, PLR0917 - what is the same for all homes comes
         blanked += impossible(models[-1], series)
         if series.home in folds:
             fold = folds[series.home]
-            inputs[series.home] = cross_fit.home_inputs(models, found, fold, plan)
-            raw = thinned(sent, models[-1].spacing_ms_min)
+            seen = cross_fit.home_inputs(models, found, fold, plan)
+            inputs[series.home] = shelf.store(series.home, seen, folder) if folder else seen
+            raw = thinned(sent, models[-1])
             beside[series.home] = look(outlined, found, raw)
     return Third(inputs, blanked, beside)
 
@@ -101,7 +105,7 @@ def _values(
 ) -> Iterator[tuple[HomeSeries, Values]]:
     series, _counters = clean(loaded(home), catalogue)
     for part in _cut(series, parts):
-        spaced = thinned(part, detector.spacing_ms_min)
+        spaced = thinned(part, detector)
         yield spaced, features.values(detector, spaced)
 
 

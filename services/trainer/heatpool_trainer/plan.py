@@ -38,6 +38,9 @@ class TrainingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Of all homes; a mode with fewer is not scored."""
     episodes_per_week_max: float = 0.10
     """Alarm budget of a pump over all channels; twice as much is met on other homes."""
+    fleet_homes_share_max: float = 0.02
+    """Healthy homes that a channel against the fleet may alarm in at all. What sets a home apart
+    lasts: counted by episodes, one odd home would use up the budget and the next be as odd."""
     calibration_homes_min: int = 16
     """Fewer unseen homes: the detector is `learning` and raises no alarm."""
     calibration_weeks_min: float = 16.0

@@ -17,6 +17,8 @@ from heatpool_trainer.native import Bools, Floats, Integers, compiled
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from heatpool_contract.detector import Detector
+
 
 class HomeSeries(msgspec.Struct, frozen=True, eq=False):
     """All readings of one home in the training window."""
@@ -40,7 +42,11 @@ def pivot(home: str, series: Iterable[tuple[str, Integers, Floats]]) -> HomeSeri
     parts = list(series)
     if not parts:
         return HomeSeries(home, np.empty(0, np.int64), {})
-    timestamps_ms = np.unique(np.concatenate([part[1] for part in parts]))
+    first = parts[0][1]
+    if all(np.array_equal(part[1], first) for part in parts) and bool(np.all(np.diff(first) > 0)):
+        timestamps_ms = first.copy()  # as loggers send them: all fields of a reading together
+    else:
+        timestamps_ms = np.unique(np.concatenate([part[1] for part in parts]))
     columns: dict[str, Floats] = {}
     for name, times_ms, values in parts:
         column = columns.setdefault(name, np.full(timestamps_ms.size, np.nan))
@@ -62,9 +68,10 @@ def joined(home: str, parts: Sequence[HomeSeries]) -> HomeSeries:
     return HomeSeries(home, np.concatenate([np.empty(0, np.int64), *timestamps_ms]), columns)
 
 
-def thinned(series: HomeSeries, spacing_ms_min: int) -> HomeSeries:
-    """Without readings that follow the last kept one too soon, as the scorer passes them over."""
-    return select(series, _spaced(series.timestamps_ms, spacing_ms_min))
+def thinned(series: HomeSeries, detector: Detector) -> HomeSeries:
+    """Without readings that come too soon, as the scorer passes them over."""
+    spacing_ms, interval_ms = detector.spacing_ms_min, detector.interval_ms
+    return select(series, _spaced(series.timestamps_ms, spacing_ms, interval_ms))
 
 
 def select(series: HomeSeries, rows: Bools | slice) -> HomeSeries:
@@ -82,11 +89,15 @@ def segments(series: HomeSeries, parts: int) -> Iterator[HomeSeries]:
 
 
 @compiled
-def _spaced(timestamps_ms: Integers, spacing_ms_min: int) -> Bools:
+def _spaced(timestamps_ms: Integers, spacing_ms_min: int, interval_ms: int) -> Bools:
     kept = np.zeros(timestamps_ms.size, np.bool_)
-    last = 0
+    if spacing_ms_min == 0:
+        return ~kept
+    last = due = timestamps_ms[:1].sum() - interval_ms
     for i in range(timestamps_ms.size):
-        if i == 0 or timestamps_ms[i] - last >= spacing_ms_min:
+        now = timestamps_ms[i]
+        if now - last >= spacing_ms_min and now >= due - spacing_ms_min:
             kept[i] = True
-            last = timestamps_ms[i]
+            due = max(due + interval_ms, now + interval_ms - spacing_ms_min)
+            last = now
     return kept

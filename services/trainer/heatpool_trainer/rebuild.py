@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from heatpool_contract.detector import Detector
     from heatpool_trainer.beside_fit import Look
     from heatpool_trainer.catalogue import Catalogue
-    from heatpool_trainer.cross_fit import HomeInputs
     from heatpool_trainer.design import Design
     from heatpool_trainer.features import Rows
     from heatpool_trainer.looks import Homes
     from heatpool_trainer.readings import HomeSeries
+    from heatpool_trainer.shelf import AnyInputs
     from heatpool_trainer.spool import StoredHome
     from heatpool_trainer.survey import Survey
 
@@ -101,11 +101,11 @@ def _train(
         return TooLittle("no steady operation in any home")
     folds = {name: number % plan.folds for number, name in enumerate(names)}
     models = _models(blank, outline, samples, folds, plan, crew)
-    inputs: dict[str, HomeInputs] = {}
+    inputs: dict[str, AnyInputs] = {}
     in_names = [surveys[name] for name in sorted(surveys)]
     outlined = beside_fit.outline(catalogue, models[-1], in_names)
     looks: dict[str, Look] = {}
-    again = partial(third_look, catalogue, parts, models, folds, outlined, plan)
+    again = partial(third_look, catalogue, parts, models, folds, outlined, plan, crew.folder)
     for third in crew.each("residuals", again, used):
         cleaned += Cleaned(impossible=third.impossible)
         inputs.update(third.inputs)
@@ -159,27 +159,20 @@ def _models(
     return tuple(crew.beside("reference", fitted, range(plan.folds + 1)))
 
 
-def _odd(made: Made, names: list[str], homes: list[HomeInputs], plan: TrainingPlan) -> list[Odd]:
+def _odd(made: Made, names: list[str], homes: list[AnyInputs], plan: TrainingPlan) -> list[Odd]:
     found: list[Odd] = []
     for index, mode in enumerate(made.detector.modes):
         for channel in mode.channels:
-            seen = [one.inputs[-1][index][channel.relative_to].vectors for one in homes]
-            present = [name for name, one in zip(names, seen, strict=True) if len(one)]
-            vectors, _share = cross_fit.training_vectors(homes, index, channel.relative_to, plan)
-            judged = {
-                name
-                for name, one in zip(names, homes, strict=True)
-                if _span_ms(one.inputs[-1][index][channel.relative_to]) >= outliers.SPAN_MS_MIN
-            }
-            by_home = {
-                name: one for name, one in zip(present, vectors, strict=True) if name in judged
-            }
+            kind, by_home = channel.relative_to, {}
+            vectors, _share = cross_fit.training_vectors(homes, index, kind, plan)
+            present = (
+                pair for pair in zip(names, homes, strict=True) if pair[1].rows(-1, index, kind)
+            )
+            for (name, one), mine in zip(present, vectors, strict=True):
+                if np.ptp(one.seen(-1, index, kind).timestamps_ms) >= outliers.SPAN_MS_MIN:
+                    by_home[name] = mine
             found += outliers.odd_homes(mode.name, channel, made.detector.structures, by_home)
     return found
-
-
-def _span_ms(seen: cross_fit.Inputs) -> int:
-    return int(np.ptp(seen.timestamps_ms)) if len(seen.timestamps_ms) else 0
 
 
 def _candidate(  # noqa: PLR0913, PLR0917 - what a report tells of

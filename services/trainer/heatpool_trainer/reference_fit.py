@@ -8,12 +8,11 @@ depends on the processor.
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from heatpool_trainer.native import Floats, compiled
+from heatpool_trainer.native import Bools, Floats, Integers, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,8 +66,8 @@ def fit(
     ratio = residual == "ratio"
     matrix = np.concatenate([one[0] for one in homes])
     target = np.concatenate([one[1] for one in homes])
-    edges = np.cumsum([0] + [len(one[1]) for one in homes])
-    parts = [slice(a, b) for a, b in itertools.pairwise(edges.tolist())]
+    sizes = np.array([len(one[1]) for one in homes])
+    places = np.arange(sizes.max()) < sizes[:, None]
     equal = np.concatenate([np.full(len(v), 1.0 / len(v)) for _, v in homes])
     floor = REFERENCE_SHARE_MIN * abs(float(np.median(target))) if ratio else 0.0
     weights, effects = equal, np.full(len(target), 1.0 if ratio else 0.0)
@@ -80,10 +79,10 @@ def fit(
         size = np.maximum(reference, floor) if ratio else np.ones(len(target))
         size = np.where(size > 0, size, 1.0)
         apart = target / size if ratio else target - reference
-        each = np.array([np.median(apart[part]) for part in parts])
+        each = _medians(apart, places, sizes)
         each = each / np.median(each) if ratio else each - np.median(each)
         each = np.where(each > 0.0, each, 1.0) if ratio else each
-        effects = np.repeat(each, np.diff(edges))
+        effects = np.repeat(each, sizes)
         errors = np.abs(target / effects - reference if ratio else target - effects - reference)
         errors = errors / size
         sigma = MAD_TO_SIGMA * float(np.median(errors))
@@ -127,6 +126,19 @@ def penalties(
     between = np.mean(np.square(np.array(own)), axis=0)
     ratio = float(np.median(noise)) / np.maximum(between, TINY)
     return tuple(float(one) for one in np.clip(ratio, PENALTY_MIN, PENALTY_MAX))
+
+
+def _medians(values: Floats, places: Bools, sizes: Integers) -> Floats:
+    """Median of every home's values, which lie one home after the other and none of them missing.
+
+    All homes at once, in rows as long as the longest: places tell where a row has values.
+    """
+    rows = np.full(places.shape, np.inf)
+    rows[places] = values
+    rows.sort(axis=1)
+    homes = np.arange(sizes.size)
+    found: Floats = (rows[homes, (sizes - 1) // 2] + rows[homes, sizes // 2]) / 2.0
+    return found
 
 
 @compiled

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from heatpool_contract.own_normal import OWN_SHARE_MIN, solve_ridge
+from heatpool_contract.own_normal import OWN_SHARE_MIN, factored, solve_ridge
 from heatpool_trainer.features import evaluated, residuals, terms
 from heatpool_trainer.native import Floats, Integers, compiled
 
@@ -31,14 +31,22 @@ class Means(msgspec.Struct, frozen=True, eq=False):
     """Against the home's own normal, from when it was learnt."""
 
 
-def means(mode: Mode, detector: Detector, steady: Rows) -> Means:
-    """Running means of residuals, one per stride, against the fleet and against the home."""
-    found = residuals(mode, steady)
-    home, learnt = _relative(mode, detector.offset, steady, found)
+def means(mode: Mode, detector: Detector, steady: Rows, found: Floats | None = None) -> Means:
+    """Running means of residuals, one per stride, against the fleet and against the home.
+
+    Args:
+        mode: of the detector.
+        detector: the chain.
+        steady: readings.
+        found: their residuals, if they are known already.
+    """
+    found = residuals(mode, steady) if found is None else found
+    home, learnt, widths = _relative(mode, detector.offset, steady, found)
     where, fleet, own = _running_means(
         steady.timestamps_ms,
         found,
         home,
+        widths,
         learnt,
         mode.mean_readings,
         mode.mean_readings_min,
@@ -50,12 +58,14 @@ def means(mode: Mode, detector: Detector, steady: Rows) -> Means:
     return Means(times_ms, fleet, times_ms[there], own[there])
 
 
-def _relative(mode: Mode, rule: OffsetRule, steady: Rows, found: Floats) -> tuple[Floats, int]:
-    """Residuals against the home's own normal, and the row from which they exist."""
+def _relative(
+    mode: Mode, rule: OffsetRule, steady: Rows, found: Floats
+) -> tuple[Floats, int, Floats]:
+    """Residuals against the home's own normal, the row from which they exist, their widths."""
     size = len(found)
-    result = np.full_like(found, np.nan)
+    result, widths = np.full_like(found, np.nan), np.ones_like(found)
     if not mode.targets or not all(target.home_penalty for target in mode.targets):
-        return result, size
+        return result, size, widths
     basis = terms(mode, steady.conditioners)
     learnt, gram, moments = _learn(
         steady.timestamps_ms,
@@ -66,35 +76,60 @@ def _relative(mode: Mode, rule: OffsetRule, steady: Rows, found: Floats) -> tupl
         rule.block_readings,
     )
     if learnt == size:
-        return result, size
+        return result, size, widths
     lower = np.tril_indices(len(mode.terms))
     for column, target in enumerate(mode.targets):
         triangle = gram[column][lower].tolist()
         own = solve_ridge(triangle, moments[column].tolist(), target.home_penalty)
         offset = evaluated(own, basis)
+        if rule.doubt:
+            factors, diagonal = factored(triangle, target.home_penalty)
+            far = _leverages(np.array(factors), np.array(diagonal), basis)
+            widths[:, column] = np.sqrt(1.0 + rule.doubt * far)
         if target.residual == "difference":
             result[:, column] = found[:, column] - offset
         else:
             usable = 1.0 + offset > OWN_SHARE_MIN
             ratio = (found[:, column] - offset) / np.where(usable, 1.0 + offset, 1.0)
             result[:, column] = np.where(usable, ratio, np.nan)
-    return result, learnt
+    return result, learnt, widths
 
 
 @compiled
-def _mean(found: Floats, start: int, end: int, means: Floats) -> bool:
+def _leverages(lower: Floats, diagonal: Floats, basis: Floats) -> Floats:
+    """`own_normal.leverage` at every row."""
+    result = np.zeros(basis.shape[0])
+    solved = np.zeros(basis.shape[1])
+    for row in range(basis.shape[0]):
+        for i in range(basis.shape[1]):
+            value = basis[row, i]
+            for k in range(i):
+                value -= lower[i, k] * solved[k]
+            solved[i] = value
+            result[row] += value * value / diagonal[i]
+    return result
+
+
+@compiled
+def _mean(found: Floats, start: int, end: int, means: Floats, counts: Integers) -> bool:
     """Means of rows `start` to `end` (exclusive); whether any feature has one."""
+    size = found.shape[1]
+    for feature in range(size):
+        means[feature] = 0.0
+        counts[feature] = 0
+    for row in range(start, end):
+        for feature in range(size):
+            value = found[row, feature]
+            there = not np.isnan(value)
+            means[feature] += value if there else 0.0
+            counts[feature] += there
     measured = False
-    for feature in range(found.shape[1]):
-        total, count = 0.0, 0
-        for row in range(start, end):
-            if not np.isnan(found[row, feature]):
-                total += found[row, feature]
-                count += 1
-        means[feature] = np.nan
-        if 2 * count >= end - start:
-            means[feature] = total / count
+    for feature in range(size):
+        if 2 * counts[feature] >= end - start:
+            means[feature] /= counts[feature]
             measured = True
+        else:
+            means[feature] = np.nan
     return measured
 
 
@@ -103,6 +138,7 @@ def _running_means(  # noqa: PLR0913, PLR0917 - numba takes arrays, not objects
     timestamps_ms: Integers,
     fleet: Floats,
     home: Floats,
+    widths: Floats,
     learnt: int,
     readings: int,
     readings_min: int,
@@ -112,6 +148,8 @@ def _running_means(  # noqa: PLR0913, PLR0917 - numba takes arrays, not objects
     size, features = fleet.shape
     where = np.empty(size, np.int64)
     fleet_means, home_means = np.empty((size, features)), np.empty((size, features))
+    width_means = np.empty(features)
+    counts = np.empty(features, np.int64)
     number = 0
     first = 0
     for i in range(size):
@@ -122,11 +160,13 @@ def _running_means(  # noqa: PLR0913, PLR0917 - numba takes arrays, not objects
             continue
         if number and timestamps_ms[i] - timestamps_ms[where[number - 1]] < stride_ms:
             continue
-        if not _mean(fleet, first, i + 1, fleet_means[number]):
+        if not _mean(fleet, first, i + 1, fleet_means[number], counts):
             continue
         start = max(first, learnt)
         if i + 1 - start >= readings_min:
-            _mean(home, start, i + 1, home_means[number])
+            _mean(home, start, i + 1, home_means[number], counts)
+            _mean(widths, start, i + 1, width_means, counts)
+            home_means[number] /= width_means
         else:
             home_means[number] = np.nan
         where[number] = i

@@ -38,7 +38,7 @@ TRAINER_VERSION: Final = "heatpool-trainer-0.1.0"
 FRAME_BYTES_MAX: Final = (
     64 * 1024 * 1024
 )  # a job holds the predecessor's payload, an answer the new
-HOMES_PER_PROCESS_MIN: Final = 16  # a process takes ten seconds to compile its loops
+HOMES_PER_PROCESS_MIN: Final = 4  # fewer are done before a helper is there
 TELL_S: Final = 0.5
 _LENGTH_BYTES: Final = 4
 
@@ -102,7 +102,8 @@ def main() -> None:
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get among the frames
     job = msgspec.msgpack.decode(read_frame(source), type=Job)
-    threading.Thread(target=_end_with, args=(source,), daemon=True, name="watch-input").start()
+    watched = (source.fileno(),)
+    threading.Thread(target=_end_with, args=watched, daemon=True, name="watch-input").start()
     told_s = [0.0]
 
     def tell(stage: str, share: float) -> None:
@@ -121,8 +122,7 @@ def train(job: Job, tell: Callable[[str, float], None]) -> Trained:
     folder.mkdir(parents=True)
     processes = max(1, min(job.processes, len(job.homes) // HOMES_PER_PROCESS_MIN))
     try:
-        with Crew(processes, tell) as crew:
-            return _train(job, folder, crew)
+        return _train(job, folder, Crew(processes, tell, folder))
     except StoreFailedError as error:
         return Trained(outcome="failed", reasons=(str(error),))
     finally:
@@ -206,8 +206,10 @@ def read_frame(source: BinaryIO) -> bytes:
     return source.read(int.from_bytes(head, "big"))
 
 
-def _end_with(source: BinaryIO) -> None:
-    source.read()
+def _end_with(source: int) -> None:
+    # The descriptor alone: a helper that is forked meanwhile must not inherit a locked file.
+    while os.read(source, 4096):
+        pass
     os._exit(1)
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from heatpool_contract.detector import Detector
-    from heatpool_trainer.cross_fit import HomeInputs, Inputs
+    from heatpool_trainer.cross_fit import Inputs
+    from heatpool_trainer.shelf import AnyInputs
     from heatpool_trainer.watch_recipes import WearRecipe
 
 HEALTHY_QUANTILE: Final = 0.9  # of homes: one that wears must not set what is healthy
@@ -34,7 +35,7 @@ class Limits(msgspec.Struct, frozen=True):
     homes: int
 
 
-def limits(recipe: WearRecipe, detector: Detector, homes: Sequence[HomeInputs]) -> Limits:
+def limits(recipe: WearRecipe, detector: Detector, homes: Sequence[AnyInputs]) -> Limits:
     """Set the limits of every residual of the recipe that the detector has."""
     floors = {one.name: one for one in recipe.fields}
     targets = []
@@ -47,7 +48,7 @@ def limits(recipe: WearRecipe, detector: Detector, homes: Sequence[HomeInputs]) 
         rule = _rule(recipe, [_target(mode.name, floors[name].name, recipe) for name in followed])
         changes: dict[str, list[float]] = {name: [] for name in followed}
         for home in homes[:HOMES_MAX]:
-            state = followed_home(rule, mode.name, names, home.inputs[home.fold][index]["fleet"])
+            state = followed_home(rule, mode.name, names, home.seen(home.fold, index, "fleet"))
             for name, trend in zip(followed, state.trends, strict=False):
                 if trend is not None:
                     changes[name].append(abs(trend.change))

@@ -19,6 +19,7 @@ import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from heatpool_chassis.metrics import ProcessMetrics
+from heatpool_chassis.one_write import OneWriteProtocol
 from heatpool_chassis.supervision import Supervisor
 from heatpool_contract.answers import Health
 
@@ -86,6 +87,8 @@ class Lifecycle:
             app,
             host=host,
             port=port,
+            http=OneWriteProtocol,
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,

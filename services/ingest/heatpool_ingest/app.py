@@ -1,102 +1,56 @@
-"""The HTTP side of the edge: routes, and the one table from error to answer.
+"""The HTTP side of the edge: its routes.
 
-In: requests of loggers. Out: `SubmitAnswer`, `ReceiptAnswer` or a problem document with a stable
-code. Guarantee: no input leads to a 500; nothing of a body, an id or a token is logged; the log
-line of a request has the masked address, and therefore never the installation.
+In: requests of loggers. Out: `SubmitAnswer` (`submitting`), `ReceiptAnswer` or a problem document
+with a stable code. Guarantee: no input leads to a 500; nothing of an id or a token is logged.
 """
 
 from __future__ import annotations
 
-import math
-import random
-import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from litestar import Litestar, Request, Response, asgi, get
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from litestar.status_codes import HTTP_200_OK
 from litestar.types import HTTPScope, Receive, Send  # noqa: TC002 - read by the framework
 
 from heatpool_chassis.addresses import masked
-from heatpool_contract.answers import MEDIA_PROBLEM, problem
 from heatpool_contract.refusals import Refusal
 from heatpool_ingest import documentation
 from heatpool_ingest.admission import RequestRefusedError
-from heatpool_ingest.edge import Arrival
-from heatpool_ingest.lanes import LaneFullError
-from heatpool_ingest.pressure import attempt_of, retry_after_s
-from heatpool_ingest.publishing import PublishUnavailableError
-from heatpool_ingest.workers import WorkerLostError
+from heatpool_ingest.refusing import Answer, refuse
+from heatpool_ingest.submitting import SUBMIT_PATH, Submit, arrival_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-
+    from litestar.types import ASGIApp, Scope
     from structlog.stdlib import BoundLogger
 
-    from heatpool_ingest.edge import Edge, Outcome
+    from heatpool_ingest.edge import Edge
 
-SUBMIT_PATH: Final = "/api/v1/submit"
 RECEIPT_PATH: Final = "/api/v1/receipt/{receipt:str}"
-RETRY_ATTEMPT: Final = "retry-attempt"
 _JSON: Final = "application/json"
 _STATUS_CODES: Final = {
     404: Refusal.NOT_FOUND,
     405: Refusal.METHOD_NOT_ALLOWED,
     413: Refusal.BODY_TOO_LARGE,
 }
-_COME_AGAIN: Final = frozenset(
-    {
-        Refusal.BUS_UNAVAILABLE,
-        Refusal.OVERLOADED,
-        Refusal.QUOTA_EXCEEDED,
-        Refusal.STOPPING,
-        Refusal.TOKEN_ATTEMPTS_TOO_MANY,
-    }
-)
-_LENGTH_DIGITS_MAX: Final = 18
-
-
-class HungUpError(Exception):
-    """The client went away before its request was complete."""
-
-
-class Answer(NamedTuple):
-    """What is sent back."""
-
-    status: int
-    media_type: str
-    body: bytes
-    headers: dict[str, str]
-
 
 AnyRequest = Request[object, object, State]
 
 
-def create_app(edge: Edge, log: BoundLogger) -> Litestar:
+def create_app(edge: Edge, log: BoundLogger) -> ASGIApp:
     """The edge as ASGI application."""
+    submit = Submit(edge, log)
 
     @asgi(SUBMIT_PATH, copy_scope=False)
-    async def submit(scope: HTTPScope, receive: Receive, send: Send) -> None:
-        """Take a batch of records of one installation.
-
-        On the bare protocol: the framework's request and response objects would cost as much as
-        decoding ten records does (`make bench-edge`).
-        """
-        arrival = _arrival(scope, receive)
-        if scope["method"] == "POST":
-            answer = await _submitted(edge, log, arrival)
-        else:
-            edge.metrics.requests.labels("other", Refusal.METHOD_NOT_ALLOWED).inc()
-            answer = refuse(RequestRefusedError(Refusal.METHOD_NOT_ALLOWED), arrival.headers)
-            answer = answer._replace(headers={"Allow": "POST"})
-        await _send(send, answer)
+    async def submit_otherwise(scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """The same under its other spellings, `/api/v1//submit/`."""
+        await submit(scope, receive, send)
 
     @get(RECEIPT_PATH, media_type=_JSON)
     async def receipt(request: AnyRequest) -> Response[bytes]:
         """What became of a submission."""
-        code, arrival = "ok", _arrival(request.scope, request.receive)
+        code, arrival = "ok", arrival_of(request.scope, request.receive)
         try:
             edge.authorise(arrival.headers.get("authorization"), arrival.address)
             answer = edge.receipt(str(request.path_params["receipt"]))
@@ -126,76 +80,21 @@ def create_app(edge: Edge, log: BoundLogger) -> Litestar:
             answer = answer._replace(headers={"Allow": error.headers["allow"]})
         return _response(answer)
 
-    return Litestar(
-        route_handlers=[submit, receipt, health, ready, *documentation.routes()],
+    routes = Litestar(
+        route_handlers=[submit_otherwise, receipt, health, ready, *documentation.routes()],
         exception_handlers={HTTPException: on_http_error},
         openapi_config=None,
         logging_config=None,
     )
 
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        """Past the framework on the one way that thousands a second take."""
+        if scope["type"] == "http" and scope["path"] == SUBMIT_PATH:
+            await submit(scope, receive, send)
+        else:
+            await routes(scope, receive, send)
 
-async def _submitted(edge: Edge, log: BoundLogger, arrival: Arrival) -> Answer:
-    """Answer, count and log one submission."""
-    started = time.perf_counter()
-    code, outcome = "ok", None
-    try:
-        outcome = await edge.submit(arrival)
-        code = "duplicate" if outcome.answer.duplicate else "ok"
-        return Answer(HTTP_200_OK, _JSON, msgspec.json.encode(outcome.answer), {})
-    except (
-        RequestRefusedError,
-        PublishUnavailableError,
-        LaneFullError,
-        WorkerLostError,
-        HungUpError,
-    ) as error:
-        refused = refusal_of(error)
-        code = refused.refusal
-        if isinstance(error, PublishUnavailableError | WorkerLostError):
-            log.warning("not_stored", kind=type(error).__name__, reason=str(error))
-        return refuse(refused, arrival.headers)
-    finally:
-        took_s = time.perf_counter() - started
-        lane = arrival.lane.name.lower()
-        edge.metrics.requests.labels(SUBMIT_PATH, code).inc()
-        edge.metrics.request_seconds.labels(SUBMIT_PATH, lane).observe(took_s)
-        log.info(
-            "submit",
-            code=code,
-            address=masked(arrival.address),
-            lane=lane,
-            took_ms=round(took_s * 1000, 1),
-            **_counts(outcome),
-        )
-
-
-def refusal_of(error: Exception) -> RequestRefusedError:
-    """The one table from what may go wrong to what is said of it."""
-    match error:
-        case RequestRefusedError():
-            return error
-        case PublishUnavailableError() | WorkerLostError():
-            return RequestRefusedError(Refusal.BUS_UNAVAILABLE)
-        case LaneFullError():
-            return RequestRefusedError(Refusal.OVERLOADED)
-        case _:  # the logger hung up in the middle of its body
-            return RequestRefusedError(Refusal.BAD_REQUEST)
-
-
-def refuse(refused: RequestRefusedError, request: Mapping[str, str]) -> Answer:
-    """The problem document of a refusal, in answer to a request with these headers."""
-    wait_s: int | None = None
-    if refused.refusal in _COME_AGAIN:
-        chance = random.random()  # noqa: S311 - spreads clients, keeps no secret
-        wait_s = retry_after_s(attempt_of(request.get(RETRY_ATTEMPT)), chance)
-        wait_s = max(wait_s, math.ceil((refused.retry_after_s or 0) * (1 + chance / 4)))
-    document = problem(
-        refused.refusal, detail=refused.detail, limit=refused.limit, retry_after_s=wait_s
-    )
-    headers = {} if wait_s is None else {"Retry-After": str(wait_s)}
-    if refused.refusal is Refusal.TOKEN_MISSING:
-        headers["WWW-Authenticate"] = "Bearer"
-    return Answer(document.status, MEDIA_PROBLEM, msgspec.json.encode(document), headers)
+    return app
 
 
 def _response(answer: Answer) -> Response[bytes]:
@@ -205,54 +104,3 @@ def _response(answer: Answer) -> Response[bytes]:
         media_type=answer.media_type,
         headers=answer.headers,
     )
-
-
-async def _send(send: Send, answer: Answer) -> None:
-    headers = [
-        (b"content-type", answer.media_type.encode()),
-        (b"content-length", str(len(answer.body)).encode()),
-        *((name.lower().encode(), value.encode()) for name, value in answer.headers.items()),
-    ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
-
-
-def _arrival(scope: HTTPScope, receive: Receive) -> Arrival:
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    declared = headers.get("content-length", "")
-    known = declared.isascii() and declared.isdigit() and len(declared) <= _LENGTH_DIGITS_MAX
-    client = scope["client"]
-    return Arrival(
-        headers=headers,
-        address=client[0] if client else None,
-        parts=_parts(receive),
-        body_bytes=int(declared) if known else None,
-    )
-
-
-async def _parts(receive: Receive) -> AsyncIterator[bytes]:
-    """The body as it arrives.
-
-    Raises:
-        HungUpError: the client went away in the middle of it.
-    """
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise HungUpError
-        yield message["body"]
-        if not message["more_body"]:
-            return
-
-
-def _counts(outcome: Outcome | None) -> dict[str, int]:
-    if outcome is None:
-        return {}
-    answer = outcome.answer
-    return {
-        "records": answer.processed,
-        "rejected": answer.rejected,
-        "samples": answer.samples,
-        "dropped": sum(tally.count for tally in answer.values_dropped),
-        "bytes": outcome.body_bytes,
-    }

@@ -7,7 +7,6 @@ that was not stored; every record and value is counted under its outcome.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import time
 from functools import partial
@@ -25,9 +24,12 @@ from heatpool_ingest.inflate import ENCODINGS
 from heatpool_ingest.lanes import Budget, Lane, Lanes, lane_of
 from heatpool_ingest.pressure import sheds
 from heatpool_ingest.publishing import PublishUnavailableError
+from heatpool_ingest.reading import Bodies
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
+
+    from litestar.types import Receive
 
     from heatpool_chassis.lifecycle import Lifecycle
     from heatpool_chassis.metrics import IngestMetrics
@@ -61,7 +63,7 @@ class Arrival(NamedTuple):
 
     headers: Mapping[str, str]
     address: str | None
-    parts: AsyncIterator[bytes]
+    receive: Receive
     body_bytes: int | None
     """As declared."""
 
@@ -95,6 +97,7 @@ class Edge:
             Budget(settings.live_bytes_max, settings.live_wait_s_max),
             Budget(settings.bulk_bytes_max, settings.bulk_wait_s_max),
         )
+        self._bodies = Bodies(settings.body_s_max)
         self._quotas = Buckets(
             Rate(settings.quota_records_burst, settings.quota_records_per_s), QUOTA_ENTRIES_MAX
         )
@@ -153,10 +156,13 @@ class Edge:
         with self._ports.tracer.span(
             tracing.traceparent(arrival.headers.get("traceparent"))
         ) as trace:
-            body = await self._read(arrival.parts)
+            body = await self._bodies.read(arrival.receive)
             now_s = time.time()
-            with self._prepare_s.time():
+            started_s = time.perf_counter()
+            try:
                 prepared = await self._ports.workers.prepare(body, encoding, now_s, arrival.lane)
+            finally:
+                self._prepare_s.observe(time.perf_counter() - started_s)
             del body  # large ones wait for the stream without it
             if self._ports.erased.is_erased(prepared.installation):
                 raise RequestRefusedError(Refusal.INSTALLATION_GONE)
@@ -173,32 +179,19 @@ class Edge:
             self._answer(prepared, stored, skew), prepared.body_bytes, prepared.records_sent
         )
 
-    async def _read(self, parts: AsyncIterator[bytes]) -> bytes:
-        """The body as sent, never more of it than a body may have."""
-        taken: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(self._settings.body_s_max):
-                async for part in parts:
-                    size += len(part)
-                    if size > BODY_BYTES_MAX:
-                        raise RequestRefusedError(Refusal.BODY_TOO_LARGE, limit=BODY_BYTES_MAX)
-                    taken.append(part)
-        except TimeoutError as error:
-            raise RequestRefusedError(Refusal.BODY_TOO_SLOW) from error
-        return taken[0] if len(taken) == 1 else b"".join(taken)
-
     async def _publish(self, prepared: Prepared, headers: dict[str, str]) -> Stored:
         cost = max(prepared.records, REQUEST_RECORDS_MIN)
         wait_s = self._quotas.take(prepared.installation, cost, time.monotonic())
         if wait_s:
             raise RequestRefusedError(Refusal.QUOTA_EXCEEDED, retry_after_s=wait_s)
-        with self._publish_s.time():
-            try:
-                return await self._ports.publisher.publish(prepared, headers)
-            except PublishUnavailableError:
-                self._quotas.give_back(prepared.installation, cost, time.monotonic())
-                raise
+        started_s = time.perf_counter()
+        try:
+            return await self._ports.publisher.publish(prepared, headers)
+        except PublishUnavailableError:
+            self._quotas.give_back(prepared.installation, cost, time.monotonic())
+            raise
+        finally:
+            self._publish_s.observe(time.perf_counter() - started_s)
 
     def receipt(self, token: str) -> ReceiptAnswer:
         """What became of the submission that a receipt names.

@@ -45,10 +45,13 @@ records = st.lists(
 
 @given(records, st.integers(1, 12))
 def test_admission_takes_what_a_naive_reading_takes(sent: list[Record], size: int) -> None:
-    """Frames hold the same (time, field, value) triples, in whichever slices they arrive."""
+    """Frames hold the same (time, field, value) triples, and are the same in whichever slices."""
     slices = [sent[start : start + size] for start in range(0, len(sent), size)]
 
-    assert _triples(admit(slices, NOW_S)) == _naive(sent)
+    admitted = admit(slices, NOW_S)
+
+    assert _triples(admitted) == _naive(sent)
+    assert admitted.frames == admit([sent], NOW_S).frames
 
 
 @given(records)

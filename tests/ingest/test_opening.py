@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heatpool_contract import telemetry
+from heatpool_contract.frames import encode_frame
 from heatpool_contract.telemetry import RECORD_BYTES_MAX
 from heatpool_ingest.admission import Admitted, admit
 from heatpool_ingest.grouping import Rows
@@ -33,14 +34,9 @@ def _generally(text: bytes) -> Admitted:
 
 
 def _content(admitted: Admitted) -> object:
-    """All but the order of fields, which decides how many frames there are, not what they hold."""
-    samples = [
-        (stamp_ms, name, repr(value))
-        for frame in admitted.frames
-        for name, column in frame.columns.items()
-        for stamp_ms, value in zip(frame.timestamps_ms, column, strict=True)
-    ]
-    return sorted(samples), admitted.rejections, admitted.values_dropped, admitted.records
+    """Frames as they are encoded, where 1 is neither 1.0 nor true, and all tallies."""
+    frames = [encode_frame(frame) for frame in admitted.frames]
+    return frames, admitted.rejections, admitted.values_dropped, admitted.records
 
 
 def _alike(found: Opened) -> bool:
@@ -56,12 +52,13 @@ def _alike(found: Opened) -> bool:
 def test_whichever_way_is_taken_the_same_is_admitted(
     names: list[str], data: st.DataObject, size: str
 ) -> None:
-    """Numbers of all sizes, bad stamps, stray values: the same frames and the same tallies."""
+    """Numbers of all sizes, bad stamps, stray values, fields in any order: the same bytes."""
     values = NUMBERS if data.draw(st.booleans()) else NUMBERS | st.just("text") | st.none()
     record = st.fixed_dictionaries(
         {"timestamp": STAMPS.map(_stamp), **dict.fromkeys(names, values)}
     )
-    records = data.draw(st.lists(record, min_size=1, max_size=6))
+    shuffled = record.flatmap(lambda sent: st.permutations(list(sent.items()))).map(dict)
+    records = data.draw(st.lists(shuffled, min_size=1, max_size=6))
     text = _text(records)
     if size == "large":  # by blanks, of which no stretch is as long as a record may be
         text = (b" " * (RECORD_BYTES_MAX // 2)).join([text[:1], text[1:-1], text[-1:]])

@@ -11,9 +11,8 @@ and checked column by column, which runs in C; only a group with a stray value i
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from itertools import islice
-from typing import TYPE_CHECKING, Final
+from itertools import chain, compress
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,21 +20,16 @@ from heatpool_contract.answers import Tally
 from heatpool_contract.frames import Frame
 from heatpool_contract.refusals import Refusal
 from heatpool_contract.telemetry import (
-    FIELD_CHARS_MAX,
-    FIELD_NAME,
     FIELDS_PER_REQUEST_MAX,
-    TIMESTAMP_FIELD,
     VALUE_ABS_MAX,
     Record,
     Value,
 )
+from heatpool_ingest.dense import Dense, plan_of
 from heatpool_ingest.grouping import Counts, Group, Rows, groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-NAMES_CACHED_MAX: Final = 4096  # loggers of a pool share their names; 400 KB at most
-_NUMERIC: Final = frozenset({int, float, bool})
 
 
 class RequestRefusedError(Exception):
@@ -75,144 +69,94 @@ def admit(slices: Iterable[Sequence[Record | None] | Rows], now_s: float) -> Adm
         RequestRefusedError: more than `FIELDS_PER_REQUEST_MAX` different fields.
     """
     rejected, dropped = Counts(), Counts()
-    dense: dict[tuple[str, ...], _Columns] = {}
-    names: set[str] = set()
+    dense = Dense()
     first = 0
     for records in slices:
-        known = len(dense)
         for shape, group in groups_of(records, first, now_s, rejected):
             _fold(shape, group, dense, rejected, dropped)
-        for shape in islice(dense, known, None):
-            names.update(shape)
-        if len(names) > FIELDS_PER_REQUEST_MAX:
+        if dense.different_names > FIELDS_PER_REQUEST_MAX:
             raise RequestRefusedError(Refusal.FIELDS_TOO_MANY, limit=FIELDS_PER_REQUEST_MAX)
         first += len(records.values if isinstance(records, Rows) else records)
-    frames = [columns.frame(shape) for shape, columns in dense.items()]
+    frames = dense.frames()
     return Admitted(
         frames=frames,
-        records=sum(len(frame.timestamps_ms) for frame in frames),
-        samples=sum(len(frame.timestamps_ms) * len(frame.columns) for frame in frames),
+        records=sum([len(frame.timestamps_ms) for frame in frames]),
+        samples=sum([len(frame.timestamps_ms) * len(frame.columns) for frame in frames]),
         rejections=rejected.tallies(),
         values_dropped=dropped.tallies(),
     )
 
 
-@lru_cache(maxsize=NAMES_CACHED_MAX)
-def _is_field(name: str) -> bool:
-    return FIELD_NAME.fullmatch(name) is not None
-
-
-def _usable(name: str) -> bool:
-    """Whether a field may have this name; what is too long is not kept in the cache either."""
-    return len(name) <= FIELD_CHARS_MAX and _is_field(name)
-
-
-class _Columns:
-    """Dense columns that grow; becomes a `Frame`."""
-
-    def __init__(self, width: int) -> None:
-        self.timestamps_ms: list[int] = []
-        self.columns: list[list[float]] = [[] for _ in range(width)]
-
-    def frame(self, shape: tuple[str, ...]) -> Frame:
-        return Frame(self.timestamps_ms, dict(zip(shape, self.columns, strict=True)))
-
-
 def _fold(
-    shape: tuple[str, ...],
-    group: Group,
-    dense: dict[tuple[str, ...], _Columns],
-    rejected: Counts,
-    dropped: Counts,
+    shape: tuple[str, ...], group: Group, dense: Dense, rejected: Counts, dropped: Counts
 ) -> None:
     """Add the group's usable columns to the frame of their names."""
-    names: list[str] = []
-    columns: list[list[float]] = []
-    left_out: list[tuple[Refusal, int, int]] = []  # not counted yet: one by one counts for itself
-    for name, column in zip(shape, group.columns, strict=True):
-        if name == TIMESTAMP_FIELD:
-            continue
-        if not _usable(name):
-            left_out.append((Refusal.FIELD_NAME_INVALID, group.indexes[0], len(column)))
-            continue
-        clean = _clean(column)
-        if clean is None:
-            if any(_fault(value) is None for value in column):
+    names, pick, unusable = plan_of(shape)
+    picked = pick(group.columns)
+    columns = _numbers(picked)
+    if columns is None:
+        nonsense = [_numbers([column]) is None for column in picked]
+        for column, is_nonsense in zip(picked, nonsense, strict=True):
+            if is_nonsense and any(_fault(value) is None for value in column):
                 _fold_one_by_one(shape, group, dense, rejected, dropped)
                 return
+        for column in compress(picked, nonsense):
             for index, value in zip(group.indexes, column, strict=True):
-                left_out.append((_fault(value) or Refusal.VALUE_NOT_NUMERIC, index, 1))
-            continue
-        names.append(name)
-        columns.append(clean)
-    for reason, index, count in left_out:
-        dropped.add(reason, index, count)
-    if names:
-        _extend(dense, tuple(names), group.timestamps_ms, columns)
+                dropped.add(_fault(value) or Refusal.VALUE_NOT_NUMERIC, index)
+        good = [not is_nonsense for is_nonsense in nonsense]
+        names = tuple(compress(names, good))
+        columns = _numbers(list(compress(picked, good)))
+    if unusable:
+        dropped.add(Refusal.FIELD_NAME_INVALID, group.indexes[0], unusable * len(group.rows))
+    if columns:
+        dense.add(names, group.indexes, group.timestamps_ms, columns)
     else:
         for index in group.indexes:
             rejected.add(Refusal.RECORD_WITHOUT_VALUES, index)
 
 
 def _fold_one_by_one(
-    shape: tuple[str, ...],
-    group: Group,
-    dense: dict[tuple[str, ...], _Columns],
-    rejected: Counts,
-    dropped: Counts,
+    shape: tuple[str, ...], group: Group, dense: Dense, rejected: Counts, dropped: Counts
 ) -> None:
     """As `_fold`, for a group in which a column has good and bad values."""
+    plan = plan_of(shape)
     for index, stamp, row in zip(group.indexes, group.timestamps_ms, group.rows, strict=True):
+        if plan.unusable:
+            dropped.add(Refusal.FIELD_NAME_INVALID, index, plan.unusable)
         names: list[str] = []
         values: list[list[float]] = []
-        for name, value in zip(shape, row, strict=True):
-            if name == TIMESTAMP_FIELD:
-                continue
-            fault = _fault(value) if _usable(name) else Refusal.FIELD_NAME_INVALID
+        for name, value in zip(plan.names, plan.pick(tuple(row)), strict=True):
+            fault = _fault(value)
             if fault is not None or not isinstance(value, int | float):
                 dropped.add(fault or Refusal.VALUE_NOT_NUMERIC, index)
                 continue
             names.append(name)
             values.append([int(value) if isinstance(value, bool) else value])
         if names:
-            _extend(dense, tuple(names), [stamp], values)
+            dense.add(tuple(names), [index], [stamp], values)
         else:
             rejected.add(Refusal.RECORD_WITHOUT_VALUES, index)
 
 
-def _extend(
-    dense: dict[tuple[str, ...], _Columns],
-    names: tuple[str, ...],
-    timestamps_ms: list[int],
-    columns: list[list[float]],
-) -> None:
-    found = dense.get(names)
-    if found is None:
-        found = dense[names] = _Columns(len(names))
-    found.timestamps_ms.extend(timestamps_ms)
-    for whole, part in zip(found.columns, columns, strict=True):
-        whole.extend(part)
+def _numbers(columns: Sequence[tuple[Value, ...]]) -> list[list[float]] | None:
+    """The columns with booleans as 0 and 1; None if a value of them is not to be taken.
 
-
-def _clean(column: tuple[Value, ...]) -> list[float] | None:
-    """The column as numbers, or None if a value is none. Checks run in C, column by column."""
-    kinds = set(map(type, column))
-    if not kinds <= _NUMERIC:
-        return None
-    numbers: list[float] = list(map(int, column) if kinds == {bool} else column)  # type: ignore[arg-type]  # checked above
-    if kinds != {bool} and bool in kinds:
-        numbers = [int(value) if isinstance(value, bool) else value for value in numbers]
-    return numbers if _in_range(numbers) else None
-
-
-def _in_range(numbers: list[float]) -> bool:
-    """Whether all are: their Euclidean length, one pass in C, is never less than the largest."""
+    Mostly one pass in C over all: there is no Euclidean length of what is no number, and it is
+    never less than the largest.
+    """
+    found: Sequence[tuple[float, ...]] = columns  # type: ignore[assignment]  # that is the question
     try:
-        if math.hypot(*numbers) <= VALUE_ABS_MAX:
-            return True
-    except OverflowError:  # an integer that no float can hold
-        return False
-    return max(numbers) <= VALUE_ABS_MAX and min(numbers) >= -VALUE_ABS_MAX
+        short = math.hypot(*chain.from_iterable(found)) <= VALUE_ABS_MAX
+    except (TypeError, OverflowError):  # no number; an integer that no float can hold
+        return None
+    if not short and any(map(_fault, chain.from_iterable(found))):
+        return None
+    return [
+        [int(value) if isinstance(value, bool) else value for value in column]
+        if bool in map(type, column)
+        else list(column)
+        for column in found
+    ]
 
 
 def _fault(value: Value) -> Refusal | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from litestar import Litestar, Request, Response, asgi, get
 from litestar.datastructures import State
+from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import HTTPScope, Receive, Send  # noqa: TC002 - read by the framework
 
@@ -89,7 +90,7 @@ def create_app(edge: Edge, log: BoundLogger) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         """Past the framework on the one way that thousands a second take."""
-        if scope["type"] == "http" and scope["path"] == SUBMIT_PATH:
+        if scope["type"] == ScopeType.HTTP and scope["path"] == SUBMIT_PATH:
             await submit(scope, receive, send)
         else:
             await routes(scope, receive, send)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -64,3 +65,26 @@ def test_plain_values_stay_what_they_are(
     assert (line["n"], line["x"], line["yes"], line["none"]) == (1, 0.5, True, None)
     assert line["installation"] == "0" * 32
     assert (line["service"], line["level"], line["odd"]) == ("t", "warning", "\ud800")
+
+
+class _Line(msgspec.Struct):
+    event: str
+    count: int | msgspec.UnsetType = msgspec.UNSET
+
+
+async def test_lines_of_one_turn_are_written_in_order_before_the_next(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One JSON object a line, without what was not known."""
+    lines = logs.Lines()
+    lines.add(_Line("first", 1))
+    lines.add(_Line("second"))
+    held = capsys.readouterr().out
+    await asyncio.sleep(0)
+    written = capsys.readouterr().out
+    lines.add(_Line("third"))
+    await asyncio.sleep(0)
+
+    assert held == ""
+    assert written == '{"event": "first", "count": 1}\n{"event": "second"}\n'
+    assert capsys.readouterr().out == '{"event": "third"}\n'

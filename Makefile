@@ -95,7 +95,7 @@ demo: setup  ## the main job end to end, with a report
 
 bench: bench-edge bench-hub bench-rollup bench-pipeline bench-trainer  ## every benchmark on this machine
 
-bench-edge: setup  ## the edge beside a plain FastAPI edge
+bench-edge: setup wrk  ## the edge beside a plain FastAPI edge
 	@mkdir -p .bench
 	$(RUN)python bench/edge/edge_bench.py --json .bench/edge.json
 
@@ -111,8 +111,10 @@ bench-rollup: setup  ## the nightly rollup and what it leaves to requests, at 10
 	@mkdir -p .bench
 	$(RUN)python bench/hub/rollup_bench.py --json .bench/rollup.json
 
-nginx:
+nginx: wrk
 	@deploy/install/debian.sh nginx nginx-light
+
+wrk:
 	@deploy/install/debian.sh wrk wrk
 
 faults-edge: setup  ## nats-server killed 20 times under load, the edge killed and stopped
@@ -140,4 +142,4 @@ clean: $(STAMP)  ## delete the state of `make up` and of `make demo`
 	$(RUN)heatpoolctl clean --state $(STATE) --yes
 	$(RUN)heatpoolctl clean --state .state-demo --yes
 
-.PHONY: help setup victoria mosquitto influxdb caddy chromium test quick lint fmt types isolation sizes wheels schema api-docs dashboards dashboards-shots demo attacks transcript transcript-offline bench bench-edge bench-hub bench-rollup nginx bench-pipeline bench-trainer chaos evaluate faults-edge fuzz up down clean
+.PHONY: help setup victoria mosquitto influxdb caddy chromium test quick lint fmt types isolation sizes wheels schema api-docs dashboards dashboards-shots demo attacks transcript transcript-offline bench bench-edge bench-hub bench-rollup nginx wrk bench-pipeline bench-trainer chaos evaluate faults-edge fuzz up down clean

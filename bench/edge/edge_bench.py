@@ -1,7 +1,7 @@
 """`make bench-edge`: the edge beside its yardstick, on the same cores, in one run.
 
 In: nothing. Out: tables on standard output, figures as JSON beside. Medians of `--runs` rounds; the
-servers are started anew for each size; the load comes from this process.
+servers are started anew for each size; the load comes from wrk, where it matters what it costs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 TOKEN = "b3nch-of-the-edge-0123456789"  # noqa: S105 - of this run alone
 MIB = 1024 * 1024
-SLICE_S = 3.0
+SLICE_S = 3
+SETTLE_S = 1.0  # what wrk leaves half done is not to burden the next one
 SIZES = Sizes(
     telemetry_bytes_max=3 * 1024**3, deadletter_bytes_max=64 * MIB, models_bytes_max=64 * MIB
 )
@@ -202,23 +203,25 @@ class Contender:
         self._process = process
         self._records = records
         self._connections = connections
-        self._bodies = load.bodies(records)
-        self._size = len(next(self._bodies))
+        self._sent = 1_000_000
+        """Number of the next submission: each is another one."""
+        self._size = len(next(load.bodies(records)))
         self._cpu: list[float] = []
         self._stack_cpu: list[float] = []
-        self._results: list[load.Result] = []
-        self._loaded(1.0)
+        self._figures: list[load.Figures] = []
+        self._loaded(1)
 
     def slice(self) -> None:
         """Take a slice of load and keep its figures."""
+        time.sleep(SETTLE_S)
         before_s, stack_before_s = self._process.cpu_s(), self._process.stack_cpu_s()
-        result = self._loaded(SLICE_S)
-        assert set(result.statuses) == {200}, result.statuses  # noqa: S101 - else no figure counts
-        mib = result.statuses[200] * self._size / MIB
-        self.rates.append(result.statuses[200] / result.seconds)
+        figures = self._loaded(SLICE_S)
+        assert not figures.not_200, figures  # noqa: S101 - else no figure counts
+        mib = figures.requests * self._size / MIB
+        self.rates.append(figures.requests / figures.seconds)
         self._cpu.append(mib / (self._process.cpu_s() - before_s))
         self._stack_cpu.append(mib / (self._process.stack_cpu_s() - stack_before_s))
-        self._results.append(result)
+        self._figures.append(figures)
 
     def row(self) -> Row:
         """The medians."""
@@ -227,20 +230,24 @@ class Contender:
             f"{self._records}: {self.name}",
             middle * self._records,
             middle,
-            statistics.median(result.quantile_ms(0.5) for result in self._results),
-            statistics.median(result.quantile_ms(0.99) for result in self._results),
+            statistics.median(each.p50_ms for each in self._figures),
+            statistics.median(each.p99_ms for each in self._figures),
             statistics.median(self._cpu),
             statistics.median(self._stack_cpu),
             (max(self.rates) - min(self.rates)) / middle,
         )
 
-    def _loaded(self, seconds: float) -> load.Result:
-        def make() -> bytes:
-            return load.request(self._process.port, TOKEN, next(self._bodies))
-
-        return uvloop.run(
-            load.run(self._process.port, make, connections=self._connections, seconds=seconds)
+    def _loaded(self, seconds: int) -> load.Figures:
+        figures = load.run_wrk(
+            self._process.port,
+            TOKEN,
+            self._records,
+            first=self._sent,
+            connections=self._connections,
+            seconds=seconds,
         )
+        self._sent += figures.requests + self._connections  # those that were still on their way
+        return figures
 
 
 def throughput(records: int, connections: int, runs: int) -> tuple[list[Row], dict[str, float]]:

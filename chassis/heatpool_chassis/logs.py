@@ -1,7 +1,7 @@
 """Structured logs: one JSON object a line on standard output, event name and fields.
 
-Guarantee: no line holds a UUID or a bearer token, whoever logs it: a processor masks both, also
-inside tracebacks and inside of lists. `Lines`, for what is logged thousands of times a second,
+Guarantee: no line holds a UUID or a bearer token, whoever logs it, libraries too: both are masked,
+also inside tracebacks and inside of lists. `Lines`, for what is logged thousands of times a second,
 takes Structs instead, whose fields say what they hold.
 """
 
@@ -35,7 +35,9 @@ _encoder: Final = msgspec.json.Encoder()
 
 def configure(service: str) -> structlog.stdlib.BoundLogger:
     """Set up logging for this process and return its logger."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(message)s")
+    theirs = logging.StreamHandler(sys.stdout)
+    theirs.setFormatter(_Scrubbing("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[theirs])
     structlog.configure(
         processors=[
             structlog.processors.format_exc_info,
@@ -65,6 +67,14 @@ class _Lines:
         sys.stdout.flush()
 
     debug = info = warning = error = critical = exception = msg
+
+
+class _Scrubbing(logging.Formatter):
+    """For what libraries log, tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """As `logging.Formatter`."""
+        return scrub(super().format(record))
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

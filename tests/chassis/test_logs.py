@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -88,3 +90,19 @@ async def test_lines_of_one_turn_are_written_in_order_before_the_next(
     assert held == ""
     assert written == '{"event": "first", "count": 1}\n{"event": "second"}\n'
     assert capsys.readouterr().out == '{"event": "third"}\n'
+
+
+def test_what_a_library_logs_is_masked_too() -> None:
+    """Uvicorn logs an exception with its traceback; in a process of its own, as it is set up."""
+    program = (
+        "import logging, sys; from heatpool_chassis import logs; logs.configure('t')\n"
+        "try: raise ValueError('no home ' + sys.argv[1])\n"
+        "except ValueError: logging.getLogger('uvicorn.error').exception('Bearer s3cret')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, UUID], capture_output=True, text=True, check=True
+    )
+
+    assert "ValueError: no home <uuid>" in done.stdout
+    assert UUID not in done.stdout + done.stderr
+    assert "s3cret" not in done.stdout + done.stderr

@@ -11,7 +11,7 @@ and checked column by column, which runs in C; only a group with a stray value i
 from __future__ import annotations
 
 import math
-from itertools import chain, compress
+from itertools import chain, compress, starmap
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -141,12 +141,12 @@ def _fold_one_by_one(
 def _numbers(columns: Sequence[tuple[Value, ...]]) -> list[list[float]] | None:
     """The columns with booleans as 0 and 1; None if a value of them is not to be taken.
 
-    Mostly one pass in C over all: there is no Euclidean length of what is no number, and it is
+    Mostly one pass in C over each: there is no Euclidean length of what is no number, and it is
     never less than the largest.
     """
     found: Sequence[tuple[float, ...]] = columns  # type: ignore[assignment]  # that is the question
     try:
-        short = math.hypot(*chain.from_iterable(found)) <= VALUE_ABS_MAX
+        short = max(starmap(math.hypot, found), default=0.0) <= VALUE_ABS_MAX
     except (TypeError, OverflowError):  # no number; an integer that no float can hold
         return None
     if not short and any(map(_fault, chain.from_iterable(found))):

@@ -292,3 +292,13 @@ async def test_the_documents_are_served_without_a_cdn(edge: RunningEdge) -> None
     assert "'self'" in page.headers["content-security-policy"]
     assert b"@scalar/api-reference" in script.content
     assert document.json()["paths"].keys() >= {"/api/v1/submit", "/api/v1/receipt/{receipt}"}
+
+
+async def test_other_spellings_of_the_path_are_the_same_route(edge: RunningEdge) -> None:
+    """What the framework takes for the same path is the same submission."""
+    body, headers = submission(records(3)), {"Authorization": f"Bearer {TOKEN}"}
+    first = await edge.http.post("/api/v1/submit/", json=body, headers=headers)
+    again = await edge.post(body)
+
+    assert first.status_code == again.status_code == 200
+    assert again.json()["receipt"] == first.json()["receipt"]

@@ -46,7 +46,7 @@ def configure(service: str) -> structlog.stdlib.BoundLogger:
             _stamp,
             _render,
         ],
-        logger_factory=_Lines,
+        logger_factory=_Printer,
         cache_logger_on_first_use=True,
     )
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(service=service).bind()
@@ -58,7 +58,7 @@ def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-class _Lines:
+class _Printer:
     """One write a line: `print` makes two of it where Python does not buffer, as in containers."""
 
     def msg(self, line: str) -> None:

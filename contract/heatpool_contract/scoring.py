@@ -18,11 +18,11 @@ import msgspec
 
 from heatpool_contract.beside import Watcher
 from heatpool_contract.channel_scoring import CompiledChannel
-from heatpool_contract.explanation import Circumstance, Contribution, contribution
-from heatpool_contract.own_normal import Trust, evaluate
+from heatpool_contract.own_normal import Trust
 from heatpool_contract.reading import Reader, holds
 from heatpool_contract.reference import MINUTE_MS, references, residuals, terms
 from heatpool_contract.scorer_state import ChannelState, ScorerState, fits, initial_state
+from heatpool_contract.telling import circumstances, contributions
 from heatpool_contract.verdict import Beside, ChannelScore, NotScored, Reason, Score
 
 if TYPE_CHECKING:
@@ -230,7 +230,11 @@ class Scorer:
         if not said:
             return NotScored(Reason.LEARNING_OFFSET, mode.name)
         leading, compiled, vector = next((one for one in said if one[0].over), said[0])
-        parts = self._explain(index, compiled, vector, basis) if leading.over else ()
+        parts = (
+            contributions(self._quantities, mode, state, compiled, vector, basis)
+            if leading.over
+            else ()
+        )
         return Score(
             timestamp_ms=timestamp_ms,
             mode=mode.name,
@@ -238,7 +242,7 @@ class Scorer:
             channels=tuple(one[0] for one in said),
             alarm=any(one[0].alarm for one in said),
             contributions=parts,
-            circumstances=self._circumstances(mode, values) if parts else (),
+            circumstances=circumstances(self._quantities, mode, values) if parts else (),
         )
 
     def _doubted(self, index: int) -> list[float | None] | None:
@@ -277,46 +281,6 @@ class Scorer:
             rarity_weeks=compiled.rarity_weeks(memory.smoothed),
             over=over,
             alarm=over and self.detector.state == "released",
-        )
-
-    def _explain(
-        self, index: int, compiled: CompiledChannel, vector: list[float], basis: list[float]
-    ) -> tuple[Contribution, ...]:
-        mode, own = self.detector.modes[index], self.state.modes[index].own.frozen
-        expected, shown = references(mode, basis), vector
-        if compiled.channel.relative_to == "home" and own is not None:
-            widths = self.state.modes[index].widths.means(mode) or [1.0] * len(vector)
-            shown = [value * (width or 1.0) for value, width in zip(vector, widths, strict=True)]
-            for feature, target in enumerate(mode.targets):
-                offset = evaluate(own[feature], basis)
-                expected[feature] = (
-                    expected[feature] + offset
-                    if target.residual == "difference"
-                    else expected[feature] * (1 + offset)
-                )
-        drops = compiled.ablated(vector)
-        order = sorted(range(len(vector)), key=lambda feature: drops[feature], reverse=True)
-        return tuple(
-            contribution(
-                self._quantities[mode.targets[feature].field],
-                mode.targets[feature],
-                expected[feature],
-                shown[feature],
-                drops[feature][0],
-            )
-            for feature in order
-        )
-
-    def _circumstances(self, mode: Mode, values: dict[str, float]) -> tuple[Circumstance, ...]:
-        names = [conditioner.field for conditioner in mode.conditioners]
-        return tuple(
-            Circumstance(
-                label_en=self._quantities[name].label_en,
-                label_de=self._quantities[name].label_de,
-                unit=self._quantities[name].unit,
-                value=values[name],
-            )
-            for name in names
         )
 
 

@@ -27,7 +27,7 @@ def contributions(
     state: ModeState,
     compiled: CompiledChannel,
     vector: Sequence[float],
-    basis: Sequence[float],
+    basis: list[float],
 ) -> tuple[Contribution, ...]:
     """Every feature by how much it lifts the score (conditional ablation).
 

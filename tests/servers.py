@@ -29,6 +29,11 @@ jetstream {{ store_dir: "{folder}", sync_interval: always, max_file_store: 4GB }
 """
 
 
+def _is_stopped(stat: Path) -> bool:
+    """Whether a thread is stopped (proc(5): the state follows the name in parentheses)."""
+    return stat.read_text().rpartition(")")[2].split()[0] == "T"
+
+
 class Server:
     """One process that can be killed and started again where it was."""
 
@@ -60,9 +65,16 @@ class Server:
             return False
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal (SIGSTOP, SIGCONT, ...)."""
+        """Send a signal (SIGSTOP, SIGCONT, ...); on return, who is to stop has stopped.
+
+        The kernel stops a process when one of its threads next runs, which on a busy machine takes
+        longer than a request.
+        """
         assert self.process is not None
         self.process.send_signal(number)
+        threads = Path(f"/proc/{self.process.pid}/task")
+        while number is signal.SIGSTOP and not all(map(_is_stopped, threads.glob("*/stat"))):
+            time.sleep(0.001)
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""

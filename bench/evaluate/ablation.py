@@ -22,7 +22,6 @@ from evaluate.fleet import FleetResult
 from heatpool_trainer import channel_fit, forest, reference_fit, reference_models
 from heatpool_trainer.catalogue import Catalogue, ModeRecipe, TargetRecipe, load_catalogue
 from heatpool_trainer.plan import TrainingPlan
-from heatpool_trainer.readings import HomeSeries, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from heatpool_contract.detector import Forest, Structure
     from heatpool_trainer.native import Floats, Integers
 
-DAYS: Final = 42
 EVERY: Final = 3
 RIVER_WINDOW: Final = 250
 PLAN: Final = TrainingPlan(model=fleet.MODEL)
@@ -86,29 +84,19 @@ def titles() -> list[str]:
 
 def evaluate(folder: Path, done: Callable[[str], Path]) -> AblationResult:
     """All variants; each is kept as soon as it is there, so that a run goes on where it ended."""
-    homes = homes_of(folder)
     results = []
     for variant in variants():
         path = done(variant.title)
         result = store.load_result(path, FleetResult)
         if result is None:
             with altered(forest, "structure", functools.cache(forest.structure)), variant.context():
-                found = fleet.train(folder, variant.catalogue, variant.plan, homes)
+                found = fleet.train(folder, variant.catalogue, variant.plan, None)
                 result = fleet.judge(
                     folder, variant.title, found.payload, (recordings.WINTER,), EVERY
                 )
             store.save_result(path, result)
         results.append(result)
     return AblationResult(tuple(results))
-
-
-def homes_of(folder: Path) -> list[HomeSeries]:
-    """Every second home of each region."""
-    return [
-        select(home, slice(0, DAYS * 1440))
-        for path in recordings.training_files(folder)
-        for home in store.load_series(path)[::2]
-    ]
 
 
 def _profile(catalogue: Catalogue, **changes: object) -> Catalogue:

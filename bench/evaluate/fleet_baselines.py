@@ -57,7 +57,7 @@ class Recorded(msgspec.Struct, frozen=True, eq=False):
 
 def evaluate(folder: Path) -> BaselinesResult:
     """All of them, calibrated, and the predecessor's at its fixed threshold."""
-    trained = [_recorded(one) for one in ablation.homes_of(folder)]
+    trained = [_recorded(one) for one in store.Files(recordings.training_files(folder))]
     rows = _arrival(trained)
     quiet = [
         _recorded(one)

@@ -200,7 +200,7 @@ def ablation_table(variants: Sequence[FleetResult], planned: int) -> Table:
     return compared(
         "Ablation: one choice taken out at a time",
         variants,
-        f"{len(variants)} of {planned} variants measured. Trained on 16 homes and 42 days; a third "
+        f"{len(variants)} of {planned} variants measured. Trained as the release; a third "
         "of the reported homes' winter plays.",
     )
 

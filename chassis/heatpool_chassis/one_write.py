@@ -1,9 +1,10 @@
 """An answer's head and body in one piece: uvicorn writes them one after the other.
 
 In: what uvicorn writes to a connection. Out: the same bytes, joined, when the event loop comes
-round. Guarantee: order is kept, nothing is held across a turn of the loop, and never more than
-`HELD_BYTES_MAX`. On uvloop each write is a system call of its own and wakes the other side: the
-second one was a tenth of the edge's time at small requests (docs/decisions/0204).
+round. Guarantee: order is kept, nothing is held across a turn of the loop, never more than
+`HELD_BYTES_MAX`, and what is larger is not copied. On uvloop each write is a system call of its own
+and wakes the other side: the second one was a tenth of the edge's time at small requests
+(docs/decisions/0204).
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ class Joined:
 
     def write(self, data: bytes) -> None:
         """Send in this turn of the loop, in one piece with what else is written in it."""
+        if len(data) > HELD_BYTES_MAX:  # as it is: joining a file would copy it for each reader
+            held, self._held, self._held_bytes = self._held, [], 0
+            self._transport.writelines([*held, data])
+            return
         if not self._held:
             self._call_soon(self.flush)
         self._held.append(data)

@@ -53,7 +53,7 @@ HOMES: Final = 100_000
 ACTIVE: Final = 99_000  # the others have sent nothing for long
 INACTIVE_DAYS: Final = 40
 NAME: Final = "heatpool_modelhub_installations "
-PAYLOAD_BYTES: Final = 230_000  # a usual detector
+PAYLOAD_BYTES: Final = 825_000  # what `make demo` publishes
 MIB: Final = 1024**2
 TURNS: Final = 5  # of hub and nginx: the ratio of neighbours, since a machine changes its speed
 SIZES: Final = Sizes(
@@ -66,7 +66,7 @@ def home(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
-async def fill(url: str) -> bytes:
+async def fill(url: str, payload_bytes: int) -> bytes:
     """All homes, a release (its file), and statistics over 10,000 homes."""
     client = await bus.connect(Lifecycle("bench"), url, bus.Identity(), buffered=True)
     await bus.provision(client, topology(SIZES))
@@ -87,7 +87,7 @@ async def fill(url: str) -> bytes:
     js = client.jetstream(timeout=60)
     now_s = int(time.time())
     sealed = pub.release(
-        random.Random(1).randbytes(PAYLOAD_BYTES), created_s=now_s, expires_s=now_s + 86_400
+        random.Random(1).randbytes(payload_bytes), created_s=now_s, expires_s=now_s + 86_400
     )
     objects = await js.object_store(OBJECTS_MODELS)
     await objects.put(release.object_name(pub.MODEL, sealed.model_hash), sealed.blob)
@@ -226,12 +226,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path)
     parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--payload-bytes", type=int, default=PAYLOAD_BYTES)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         server = NatsServer(Path(folder))
         server.start()
         port, private = free_port(), free_port()
-        file = asyncio.run(fill(server.url))
+        file = asyncio.run(fill(server.url, options.payload_bytes))
         hub = subprocess.Popen(
             [sys.executable, "-m", "heatpool_modelhub"],
             env=environment(server.url, port, private),

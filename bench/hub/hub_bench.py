@@ -232,7 +232,7 @@ def main() -> None:
         server = NatsServer(Path(folder))
         server.start()
         port, private = free_port(), free_port()
-        file = asyncio.run(fill(server.url, options.payload_bytes))
+        file = asyncio.run(fill(server.url, arguments.payload_bytes))
         hub = subprocess.Popen(
             [sys.executable, "-m", "heatpool_modelhub"],
             env=environment(server.url, port, private),

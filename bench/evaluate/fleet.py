@@ -279,10 +279,11 @@ def _rarest(seen: Seen, from_ms: int, to_ms: int) -> Floats:
     for one in seen.channels.values():
         times_ms = one.scored.timestamps_ms
         steps = np.array([(step.score, np.log(step.weeks)) for step in one.channel.rarity])
+        if not (len(steps) and len(times_ms)):
+            continue
         last = np.searchsorted(times_ms, ends_ms, side="right") - 1
-        known = (last >= 0) & (ends_ms - times_ms[last] <= SAID_MS) if len(times_ms) else last > 0
-        if len(steps) and known.any():
-            weeks = np.interp(one.scored.smoothed[last[known]], *steps.T)
-            rarest[known] = np.maximum(rarest[known], weeks)
+        known = (last >= 0) & (ends_ms - times_ms[last] <= SAID_MS)
+        weeks = np.interp(one.scored.smoothed[last[known]], *steps.T)
+        rarest[known] = np.maximum(rarest[known], weeks)
     found: Floats = rarest[np.isfinite(rarest)]
     return found

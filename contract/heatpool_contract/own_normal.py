@@ -144,8 +144,6 @@ class Trust:
 
     def widths(self, terms: Sequence[float]) -> list[float]:
         """Per target sqrt(1 + doubt x' (X'X + penalty)^-1 x): 1 where the home has learnt much."""
-        if not self._doubt:
-            return [1.0] * len(self._factors)
         return [
             sqrt(1.0 + self._doubt * leverage(lower, diagonal, terms))
             for lower, diagonal in self._factors
@@ -183,7 +181,7 @@ def factored(
 def leverage(
     lower: Sequence[Sequence[float]], diagonal: Sequence[float], terms: Sequence[float]
 ) -> float:
-    """X' (L D L')^-1 x."""
+    """The quadratic form x' (L D L')^-1 x."""
     solved: list[float] = []
     total = 0.0
     for i, term in enumerate(terms):

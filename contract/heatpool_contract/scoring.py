@@ -207,7 +207,8 @@ class Scorer:
         state.fleet.take(mode, timestamp_ms, row)
         if state.own.frozen is not None:
             state.home.take(mode, timestamp_ms, state.own.relative(mode, basis, row))
-            state.widths.take(mode, timestamp_ms, [*self._trusted(index).widths(basis)])
+            if self.detector.offset.doubt:
+                state.widths.take(mode, timestamp_ms, [*self._trusted(index).widths(basis)])
         last_ms = state.scored_ms
         if last_ms is not None and timestamp_ms - last_ms < self.detector.stride_ms:
             return NotScored(Reason.BETWEEN, mode.name)
@@ -249,11 +250,11 @@ class Scorer:
         """Running means against the home's own normal, as far as it can be trusted."""
         mode, state = self.detector.modes[index], self.state.modes[index]
         means, widths = state.home.means(mode), state.widths.means(mode)
-        if means is None or widths is None:
-            return None
+        if means is None or not self.detector.offset.doubt:
+            return means
         return [
             None if value is None or width is None else value / width
-            for value, width in zip(means, widths, strict=True)
+            for value, width in zip(means, widths or [None] * len(means), strict=True)
         ]
 
     def _trusted(self, index: int) -> Trust:

@@ -138,7 +138,7 @@ def residuals(mode: Mode, steady: Rows) -> Floats:
     return result
 
 
-def evaluated(coefficients: Sequence[float], basis: Floats) -> Floats:
+def evaluated(coefficients: Sequence[float] | Floats, basis: Floats) -> Floats:
     """Sum of coefficient times term at every row, in the client's order."""
     return _sums(basis, np.array(coefficients))
 

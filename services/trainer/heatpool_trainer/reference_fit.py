@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from heatpool_trainer.features import evaluated
 from heatpool_trainer.native import Bools, Floats, Integers, compiled
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def fit(
     for _ in range(ROUNDS):
         plain = target / effects if ratio else target - effects
         coefficients = _solve(*_normal_equations(matrix, plain, weights))
-        reference = _apply(matrix, coefficients)
+        reference = evaluated(coefficients, matrix)
         size = np.maximum(reference, floor) if ratio else np.ones(len(target))
         size = np.where(size > 0, size, 1.0)
         apart = target / size if ratio else target - reference
@@ -109,7 +110,7 @@ def penalties(
         usable = ~np.isnan(value)
         if int(usable.sum()) < OWN_ROWS_MIN:
             continue
-        basis_, reference = matrix[usable], _apply(matrix[usable], np.array(coefficients))
+        basis_, reference = matrix[usable], evaluated(coefficients, matrix[usable])
         if residual == "ratio":
             away = value[usable] / np.where(reference > 0, reference, 1.0) - 1.0
         else:
@@ -120,7 +121,7 @@ def penalties(
         left, right = _normal_equations(basis_, kept, np.full(len(kept), 1.0 / len(kept)))
         mine = _solve(left + OWN_RIDGE * np.eye(len(right)), right)
         own.append(mine)
-        noise.append(float(np.mean((kept - _apply(basis_, mine)) ** 2)))
+        noise.append(float(np.mean((kept - evaluated(mine, basis_)) ** 2)))
     if not own:
         return (PENALTY_MAX,) * len(coefficients)
     between = np.mean(np.square(np.array(own)), axis=0)
@@ -177,12 +178,3 @@ def _solve(left: Floats, right: Floats) -> Floats:
             solution[i] -= lower[k, i] * solution[k]
         solution[i] /= lower[i, i]
     return solution
-
-
-@compiled
-def _apply(matrix: Floats, coefficients: Floats) -> Floats:
-    result = np.zeros(matrix.shape[0])
-    for row in range(matrix.shape[0]):
-        for i in range(coefficients.size):
-            result[row] += coefficients[i] * matrix[row, i]
-    return result

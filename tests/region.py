@@ -23,8 +23,8 @@ NAME = "eu"
 
 
 def certificate(folder: Path) -> None:
-    """A self-signed one for loopback: its own authority."""
-    folder.mkdir()
+    """A self-signed one for loopback, in a new folder: its own authority."""
+    folder.mkdir(parents=True)
     subprocess.run(
         [
             "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",

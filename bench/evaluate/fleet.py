@@ -240,7 +240,7 @@ def outcome_of(play: Play, period: Period, series: HomeSeries, seen: Seen, usual
     alarm_ms = min((int(times[0]) for times in over.values()), default=None)
     heating = (series.columns["status"] == HEATING) & (series.columns["compressor_freq"] > 0.0)
     areas = {}
-    for name in seen.channels.keys() & usual.channels.keys():
+    for name in sorted(seen.channels.keys() & usual.channels.keys()):
         sound, faulty = (_late(one.channels[name], onset_ms, end_ms) for one in (usual, seen))
         if sound.size and faulty.size:
             areas[name] = auc(sound, faulty)

@@ -12,6 +12,7 @@ import pytest
 from conftest import TEST_SIZES
 from forbidden import ATTEMPTS, Attempt
 from pool import Pool
+from region import certificate
 
 from heatpool_chassis import bus
 from heatpool_chassis.lifecycle import Lifecycle
@@ -230,8 +231,7 @@ def test_users_made_once_are_kept(guarded: Pool) -> None:
 async def test_with_certificates_the_bus_speaks_tls_only(tmp_path: Path) -> None:
     """A folder of files is all it takes; who trusts another authority is not connected."""
     folder = tmp_path / "pool" / "tls"
-    folder.mkdir(parents=True)
-    _certificate(folder)
+    certificate(folder)
     pool = Pool(tmp_path / "pool", sizes=TEST_SIZES)
     try:
         await asyncio.to_thread(pool.start, ["nats"])
@@ -240,8 +240,7 @@ async def test_with_certificates_the_bus_speaks_tls_only(tmp_path: Path) -> None
         required = client._server_info["tls_required"]
         await client.close()
         other = tmp_path / "other"
-        other.mkdir()
-        _certificate(other)
+        certificate(other)
         distrustful = bus.Identity(pool.stack.identity(Role.WRITER).seed, other / "ca.pem")
         stopping = Lifecycle(Role.WRITER)
         asyncio.get_running_loop().call_later(2, stopping.stopping.set)
@@ -253,18 +252,3 @@ async def test_with_certificates_the_bus_speaks_tls_only(tmp_path: Path) -> None
     assert pool.stack.nats_url.startswith("tls://")
     assert required
     assert "HEATPOOL_WRITER_NATS_CA" in pool.environment
-
-
-def _certificate(folder: Path) -> None:
-    """A self-signed one for loopback: its own authority."""
-    subprocess.run(
-        [
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-            "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
-            "-addext", "subjectAltName=IP:127.0.0.1",
-            "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem"),
-        ],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    (folder / "ca.pem").write_bytes((folder / "cert.pem").read_bytes())
